@@ -1,0 +1,48 @@
+"""What every diagnostic is: settings, and one pure function from a snapshot to a labelled dataset."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import xarray as xr
+
+from repviz.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A diagnostic's own datasets of earlier epochs, as far as its ``chain`` asks for them.
+
+    Attributes:
+        first: dataset of the first observed epoch, None at that epoch.
+        previous: dataset of the observed epoch before this one, None at the first.
+    """
+
+    first: xr.Dataset | None = None
+    previous: xr.Dataset | None = None
+
+
+NOTHING_EARLIER = Earlier()
+
+
+@dataclass(frozen=True)
+class Diagnostic(ABC):
+    """Settings (the fields) and numbers (``compute``) of one way of looking at a network.
+
+    A subclass is a frozen dataclass whose fields have defaults; they become the keys of its YAML block.
+    Its picture is the function ``figure`` in ``repviz.figures`` of the same module name.
+    """
+
+    kind: ClassVar[str]
+    """Name of the artifacts' folder, of the YAML block and of the module."""
+    version: ClassVar[int] = 1
+    """Raised when a variable is renamed or changes its meaning."""
+    chain: ClassVar[Literal["none", "first", "previous"]] = "none"
+    """Which of its own earlier datasets ``compute`` wants."""
+
+    @abstractmethod
+    def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
+        """The numbers of one epoch, with named dimensions, units and long names, in the dtypes that are stored.
+
+        Must not change the model, nor draw from any global random generator.
+        """

@@ -1,0 +1,137 @@
+"""One look at the model at one epoch on the fixed sample, shared by all diagnostics that are due."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+SPLIT_NAMES = ("train", "val", "excluded")
+"""Names of the split codes 0, 1, 2 of ``Sample.split``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The fixed points that every epoch is looked at with.
+
+    Attributes:
+        inputs: the model's positional arguments, each ``(n_samples, ...)``.
+        labels: ``(n_samples,)`` int64; -1 = none of the classes.
+        split: ``(n_samples,)`` int8, index into ``SPLIT_NAMES``.
+        index: ``(n_samples,)`` int64, the row in its split's dataset.
+        ids: ``(n_samples,)`` unicode.
+        classes: names of the classes.
+    """
+
+    inputs: tuple[Tensor, ...]
+    labels: np.ndarray
+    split: np.ndarray
+    index: np.ndarray
+    ids: np.ndarray
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What the model makes of the sample at one epoch, and the model itself, in eval mode.
+
+    Attributes:
+        epoch: completed epochs, 0 for the untrained network.
+        step: optimiser steps done.
+        sample: the fixed points.
+        activations: per layer ``(n_samples, n_units)`` float32, in the order of the network.
+        logits: ``(n_samples, n_classes)`` float32.
+        model: the network, in eval mode while the snapshot is looked at; None where only activations were kept.
+        criterion: ``(logits, labels) -> loss``, the one that training uses.
+    """
+
+    epoch: int
+    step: int
+    sample: Sample
+    activations: Mapping[str, Tensor]
+    logits: Tensor
+    model: nn.Module | None = field(default=None, repr=False)
+    criterion: Callable[[Tensor, Tensor], Tensor] | None = field(default=None, repr=False)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, from input to logits."""
+        return tuple(self.activations)
+
+
+@contextmanager
+def isolated_random_state() -> Iterator[None]:
+    """Put Python's, NumPy's and torch's global random generators back to where they were."""
+    python, numpy_state, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(cpu)
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+@contextmanager
+def observing(model: nn.Module) -> Iterator[nn.Module]:
+    """Eval mode, no gradients and private random state for as long as someone looks; all restored afterwards.
+
+    Every submodule gets its own mode back (a frozen part may have been in eval mode before).
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    with isolated_random_state(), torch.no_grad():
+        model.eval()
+        try:
+            yield model
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+
+def capture(
+    model: nn.Module,
+    sites: Mapping[str, nn.Module | None],
+    inputs: Sequence[Tensor],
+    batch_size: int = 4096,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Run ``inputs`` through ``model`` and keep what comes out at each site.
+
+    Args:
+        model: called as ``model(*inputs)``; must be under ``observing``.
+        sites: layer name to the module whose output is that layer; None stands for the model's first argument.
+            Two names of one module share one tensor.
+        inputs: the model's positional arguments, each ``(n, ...)``.
+        batch_size: rows per forward pass.
+
+    Returns:
+        activations per layer ``(n, n_units)`` float32 on the model's device, and logits ``(n, n_classes)``.
+    """
+    modules = {id(module): module for module in sites.values() if module is not None}
+    seen: dict[int, list[Tensor]] = {key: [] for key in modules}
+    handles = [
+        module.register_forward_hook(lambda _m, _a, output, key=key: seen[key].append(output.detach().flatten(1)))
+        for key, module in modules.items()
+    ]
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    inputs = [x.to(device) for x in inputs]
+    logits = []
+    try:
+        for start in range(0, len(inputs[0]), batch_size):
+            logits.append(model(*(x[start : start + batch_size] for x in inputs)).detach())
+    finally:
+        for handle in handles:
+            handle.remove()
+    outputs = {key: torch.cat(parts).float() for key, parts in seen.items()}
+    activations = {
+        name: inputs[0].flatten(1).float() if module is None else outputs[id(module)]
+        for name, module in sites.items()
+    }
+    return activations, torch.cat(logits).float()
