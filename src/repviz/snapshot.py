@@ -131,7 +131,6 @@ def capture(
             handle.remove()
     outputs = {key: torch.cat(parts).float() for key, parts in seen.items()}
     activations = {
-        name: inputs[0].flatten(1).float() if module is None else outputs[id(module)]
-        for name, module in sites.items()
+        name: inputs[0].flatten(1).float() if module is None else outputs[id(module)] for name, module in sites.items()
     }
     return activations, torch.cat(logits).float()

@@ -1,0 +1,1 @@
+"""Reading and writing run folders: artifacts, the sample, metrics and ``run.json``. No torch, no drawing."""

@@ -1,0 +1,146 @@
+"""Where artifacts of a run lie, writing them, listing them and reading them.
+
+``artifacts/<kind>/epoch_000003.h5`` holds one diagnostic's dataset of one epoch, ``epoch_000003.error.json`` what
+went wrong instead.
+"""
+
+import datetime
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from repviz.atomic import write_text
+from repviz.store.hdf5 import read_dataset, write_dataset
+from repviz.version import __version__
+
+ARTIFACTS = "artifacts"
+_ARTIFACT = re.compile(r"epoch_(\d{6,})\.h5")
+_ERROR = re.compile(r"epoch_(\d{6,})\.error\.json")
+_KIND = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def artifact_path(run_dir: Path, kind: str, epoch: int) -> Path:
+    """The file of ``kind`` at ``epoch``.
+
+    Raises:
+        ValueError: ``kind`` is not a lower-case name, or the epoch is negative.
+    """
+    if not _KIND.fullmatch(kind) or epoch < 0:
+        raise ValueError(f"no artifact can be called {kind!r} at epoch {epoch}")
+    return Path(run_dir) / ARTIFACTS / kind / f"epoch_{epoch:06d}.h5"
+
+
+def error_path(run_dir: Path, kind: str, epoch: int) -> Path:
+    """The file that says why there is no artifact of ``kind`` at ``epoch``."""
+    return artifact_path(run_dir, kind, epoch).with_suffix(".error.json")
+
+
+def write_artifact(
+    run_dir: Path,
+    kind: str,
+    epoch: int,
+    dataset: xr.Dataset,
+    *,
+    step: int,
+    version: int,
+    previous_epoch: int | None = None,
+) -> Path:
+    """Write ``dataset`` as the artifact of ``kind`` at ``epoch``; an error recorded there before is removed."""
+    path = artifact_path(run_dir, kind, epoch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    attributes = {
+        "kind": kind,
+        "version": version,
+        "epoch": epoch,
+        "step": step,
+        "previous_epoch": previous_epoch,
+        "created": now(),
+        "repviz_version": __version__,
+    }
+    write_dataset(path, dataset, attributes)
+    error_path(run_dir, kind, epoch).unlink(missing_ok=True)
+    return path
+
+
+def write_error(run_dir: Path, kind: str, epoch: int, error: BaseException, details: str) -> Path:
+    """Record that ``kind`` failed at ``epoch``: type, message and traceback."""
+    path = error_path(run_dir, kind, epoch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {
+        "kind": kind,
+        "epoch": epoch,
+        "error": type(error).__name__,
+        "message": str(error),
+        "details": details,
+        "created": now(),
+        "repviz_version": __version__,
+    }
+    write_text(path, json.dumps(record, indent=2))
+    return path
+
+
+def read_artifact(run_dir: Path, kind: str, epoch: int, names: Iterable[str] | None = None) -> xr.Dataset:
+    """The dataset of ``kind`` at ``epoch``, whole or only the variables in ``names``; see ``read_dataset`` for errors."""
+    return read_dataset(artifact_path(run_dir, kind, epoch), names)
+
+
+def kinds(run_dir: Path) -> list[str]:
+    """Kinds that have an artifact or a recorded error, sorted."""
+    folder = Path(run_dir) / ARTIFACTS
+    if not folder.is_dir():
+        return []
+    return sorted(
+        p.name
+        for p in folder.iterdir()
+        if _KIND.fullmatch(p.name) and (epochs(run_dir, p.name) or errors(run_dir, p.name))
+    )
+
+
+def epochs(run_dir: Path, kind: str) -> list[int]:
+    """Epochs for which ``kind`` has an artifact, ascending."""
+    return _numbered(run_dir, kind, _ARTIFACT)
+
+
+def errors(run_dir: Path, kind: str) -> dict[int, dict[str, Any]]:
+    """What went wrong for ``kind``, by epoch: the content of its error files."""
+    found = {}
+    for epoch in _numbered(run_dir, kind, _ERROR):
+        try:
+            found[epoch] = json.loads(error_path(run_dir, kind, epoch).read_text("utf-8"))
+        except FileNotFoundError:  # mended between listing and reading
+            continue
+        except ValueError as error:
+            found[epoch] = {"kind": kind, "epoch": epoch, "error": "DamagedFileError", "message": str(error)}
+    return found
+
+
+def remove_after(run_dir: Path, epoch: int) -> int:
+    """Remove artifacts and errors of epochs later than ``epoch``; returns how many files went."""
+    late = [
+        path(run_dir, kind, number)
+        for kind in kinds(run_dir)
+        for pattern, path in ((_ARTIFACT, artifact_path), (_ERROR, error_path))
+        for number in _numbered(run_dir, kind, pattern)
+        if number > epoch
+    ]
+    for path in late:
+        path.unlink(missing_ok=True)
+    return len(late)
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _numbered(run_dir: Path, kind: str, pattern: re.Pattern[str]) -> list[int]:
+    folder = artifact_path(run_dir, kind, 0).parent
+    try:
+        names = [p.name for p in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(match[1]) for name in names if (match := pattern.fullmatch(name)))

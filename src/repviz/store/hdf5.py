@@ -1,0 +1,139 @@
+"""An xarray Dataset as one HDF5 file that plain h5py and xarray's h5netcdf both read.
+
+Every array is one chunk with a Fletcher-32 checksum, so that flipped bits are an error and not a picture. Strings,
+attributes too, are of fixed length (UTF-8): variable-length ones make the HDF5 library hang on some damaged files.
+Dimensions are HDF5 dimension scales, booleans int8 with ``dtype="bool"``, as netCDF has it.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from repviz.atomic import replacing
+
+FORMAT_VERSION = 1
+_BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable."
+
+
+class DamagedFileError(Exception):
+    """A file that should be an artifact cannot be read: truncated, flipped bits, or not ours."""
+
+
+class NewerFormatError(Exception):
+    """The file was written by a later repviz in a format that this one does not know."""
+
+
+def write_dataset(path: Path, dataset: xr.Dataset, attributes: Mapping[str, Any]) -> None:
+    """Write ``dataset`` atomically to ``path``; ``attributes`` join the dataset's own at the root.
+
+    Raises:
+        TypeError: a variable or attribute is of a type that HDF5 does not hold.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        extra = sorted(str(name) for name in set(dataset.coords) - set(dataset.dims))
+        root = dict(dataset.attrs) | dict(attributes) | {"format": "repviz", "format_version": FORMAT_VERSION}
+        if extra:
+            root["coordinates"] = " ".join(extra)
+        _write_attributes(file, root)
+        for name in dataset.dims:
+            _write_dimension(file, str(name), dataset)
+        for name, variable in dataset.variables.items():
+            if name not in dataset.dims:
+                _write_variable(file, str(name), variable)
+                for axis, dimension in enumerate(variable.dims):
+                    file[str(name)].dims[axis].attach_scale(file[str(dimension)])
+
+
+def read_dataset(path: Path, names: Iterable[str] | None = None) -> xr.Dataset:
+    """Read a file that ``write_dataset`` wrote, whole or only the variables in ``names``, into memory.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFileError: it cannot be read, or a checksum does not fit.
+        NewerFormatError: it was written in a later format.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, None if names is None else set(names))
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError, UnicodeDecodeError) as error:
+        raise DamagedFileError(f"{path} cannot be read: {error}") from error
+
+
+def _read(file: h5py.File, names: set[str] | None) -> xr.Dataset:
+    root = {key: _from_hdf5(value) for key, value in file.attrs.items()}
+    if root.pop("format", None) != "repviz":
+        raise ValueError("it is not a repviz file")
+    version = int(root.pop("format_version"))
+    if version > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"{file.filename} has format {version}; this repviz reads up to {FORMAT_VERSION}. "
+            f"It was written by repviz {root.get('repviz_version', '(unknown)')}: install that version or a later one."
+        )
+    extra = set(root.pop("coordinates", "").split())
+    data, coordinates = {}, {}
+    for name, item in file.items():
+        if item.attrs.get("NAME", b"").startswith(_BARE_DIMENSION.encode()):
+            continue
+        if names is not None and name not in names and not item.is_scale and name not in extra:
+            continue
+        dimensions = (name,) if item.is_scale else tuple(d[0].name.lstrip("/") for d in item.dims)
+        target = coordinates if item.is_scale or name in extra else data
+        target[name] = _read_variable(item, dimensions)
+    return xr.Dataset(data, coordinates, root)
+
+
+def _write_dimension(file: h5py.File, name: str, dataset: xr.Dataset) -> None:
+    if name in dataset.variables:
+        _write_variable(file, name, dataset.variables[name])
+        file[name].make_scale(name)
+    else:
+        size = dataset.sizes[name]
+        file.create_dataset(name, shape=(size,), dtype=">f4").make_scale(f"{_BARE_DIMENSION}{size:10d}")
+
+
+def _write_variable(file: h5py.File, name: str, variable: xr.Variable) -> None:
+    values = np.asarray(variable.values)
+    attributes = dict(variable.attrs)
+    if values.dtype.kind in "UO":
+        values = np.char.encode(values.astype(str), "utf-8")
+        values = values.astype(h5py.string_dtype("utf-8", max(values.dtype.itemsize, 1)))
+    elif values.dtype.kind == "b":
+        values, attributes["dtype"] = values.astype(np.int8), "bool"
+    whole = {"chunks": values.shape, "fletcher32": True} if values.ndim and values.size else {}
+    _write_attributes(file.create_dataset(name, data=values, **whole), attributes)
+
+
+def _write_attributes(target: h5py.File | h5py.Dataset, attributes: Mapping[str, Any]) -> None:
+    for key, value in attributes.items():
+        if value is None:
+            continue
+        if isinstance(value, str):
+            encoded = value.encode("utf-8")
+            target.attrs.create(key, np.array(encoded, h5py.string_dtype("utf-8", max(len(encoded), 1))))
+        elif isinstance(value, (bool, int, float, np.number, np.ndarray, np.bool_)):
+            target.attrs[key] = value
+        else:
+            raise TypeError(f"attribute {key!r} is a {type(value).__name__}; use text, numbers or an array")
+
+
+def _read_variable(item: h5py.Dataset, dimensions: tuple[str, ...]) -> xr.Variable:
+    hidden = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid"}
+    attributes = {key: _from_hdf5(value) for key, value in item.attrs.items() if key not in hidden}
+    values = item[()]
+    if item.dtype.kind == "S":
+        values = np.char.decode(np.asarray(values), "utf-8")
+    elif attributes.pop("dtype", None) == "bool":
+        values = np.asarray(values).astype(bool)
+    return xr.Variable(dimensions, values, attributes)
+
+
+def _from_hdf5(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    return value.item() if isinstance(value, np.generic) else value
