@@ -84,16 +84,20 @@ def isolated_random_state() -> Iterator[None]:
 def observing(model: nn.Module) -> Iterator[nn.Module]:
     """Eval mode, no gradients and private random state for as long as someone looks; all restored afterwards.
 
-    Every submodule gets its own mode back (a frozen part may have been in eval mode before).
+    Every submodule gets its own mode back (a frozen part may have been in eval mode before). A compiled module runs
+    uncompiled meanwhile: hooks on its parts would make it compile anew.
     """
-    modes = [(module, module.training) for module in model.modules()]
+    before = [(module, module.training, module._compiled_call_impl) for module in model.modules()]
     with isolated_random_state(), torch.no_grad():
         model.eval()
+        for module, _, _ in before:
+            module._compiled_call_impl = None
         try:
             yield model
         finally:
-            for module, mode in modes:
+            for module, mode, compiled in before:
                 module.training = mode
+                module._compiled_call_impl = compiled
 
 
 def capture(

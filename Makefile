@@ -1,0 +1,59 @@
+# The commands of a developer, and of someone who wants to see it run. Needs Python 3.11 or later with venv.
+#   make demo               train on the sample data and watch it in the browser
+#   make demo HEADLESS=1    the same without the dashboard; fails if a diagnostic failed
+#   make test               the test suite          make lint    style
+#   make demo TORCH_INDEX=https://...   take torch from another package index (a CUDA build, say)
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := $(shell grep -m1 '^torch==' constraints.txt)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
+RUNS ?= runs
+CONFIG ?= configs/concat.yaml
+PORT ?= 8050
+ARGS ?=
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 with venv was found; name one: make demo PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.torch: constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+ifdef HEADLESS
+demo: $(VENV)/.demo
+	$(BIN)/repviz fit --config $(CONFIG) --runs-dir $(RUNS) $(ARGS)
+	$(BIN)/repviz verify --runs-dir $(RUNS)
+else
+demo: $(VENV)/.demo
+	@$(BIN)/repviz dashboard --runs-dir $(RUNS) --port $(PORT) & page=$$!; \
+	trap 'kill $$page 2>/dev/null' EXIT INT TERM; \
+	$(BIN)/repviz fit --config $(CONFIG) --runs-dir $(RUNS) $(ARGS) && \
+	echo "training has ended; the dashboard stays at http://127.0.0.1:$(PORT) until you press Ctrl-C" && wait $$page
+endif
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(VENV)/.dev
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,162 @@
+"""The ``repviz`` command: decides what is asked before importing anything heavy."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from repviz import logs
+from repviz.errors import UserError
+from repviz.version import __version__
+
+TRAINER_COMMANDS = {
+    "fit": "train a classifier and record what it learns",
+    "validate": "measure a checkpoint on the validation rows",
+    "test": "measure a checkpoint on the test rows",
+    "predict": "write labels, probabilities and ids of new rows to a file",
+}
+
+_EPILOG = """\
+start here:
+  repviz fit --config configs/concat.yaml     train on the data that the file names
+  repviz dashboard                            watch it, in another terminal
+  repviz data inspect MY_DATA.npz             what is in my data, and is it as it should be?
+
+Every setting of a YAML file can be given on the command line: --data.path FILE, --model.lr 0.001,
+--projection.enabled=false. 'repviz COMMAND --help' lists them."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a command; what is the user's to mend ends with one message and exit code 2."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    logs.show("repviz")
+    try:
+        if argv and argv[0] in TRAINER_COMMANDS:
+            from repviz.training.cli import run
+
+            run([argv[0], *_with_underscores(argv[1:])])
+        else:
+            options = _parser().parse_args(_with_dashes(argv))
+            options.command(options)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has gone, as `| head` does
+        sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="repviz",
+        description="See a classifier learn: train on embeddings, watch every layer's representation, epoch by epoch.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"repviz {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, text in TRAINER_COMMANDS.items():
+        # Listed here, run by Lightning's command line: main() never gets here with them.
+        commands.add_parser(name, help=text)
+    _add_dashboard(_command(commands, "dashboard", _dashboard, "look at runs in the browser, live"))
+    _add_runs_dir(_command(commands, "runs", _runs, "list the runs with their state and best metrics"))
+    verify = _command(commands, "verify", _verify, "check that a run's diagnostics are complete and without errors")
+    verify.add_argument("--run-dir", type=Path, default=None, metavar="RUN", help="default: the newest run")
+    _add_runs_dir(verify)
+    data = commands.add_parser("data", help="inspect or convert a data file", description="Look at a data file.")
+    _add_data(data.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction", name: str, run: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _add_runs_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs-dir", default="runs", metavar="DIR", help="folder of the runs (default: %(default)s)")
+
+
+def _add_dashboard(parser: argparse.ArgumentParser) -> None:
+    _add_runs_dir(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8050, help="port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+
+
+def _add_data(commands: "argparse._SubParsersAction") -> None:
+    inspect = _command(commands, "inspect", _inspect, "shapes, classes, scaling and missing values of a data file")
+    convert = _command(commands, "convert", _convert, "write any readable data as one .npz file")
+    for parser in (inspect, convert):
+        parser.add_argument("path", metavar="PATH", help="an .npz file, a .pkl file, or a folder with the pickles")
+        parser.add_argument("--val-split", type=float, default=0.2, help="validation share of unsplit data")
+        parser.add_argument("--seed", type=int, default=0, help="of that split")
+        parser.add_argument("--trust-pickle", action="store_true", help="run whatever code a pickle holds")
+    convert.add_argument("--out", required=True, metavar="FILE.npz", help="file to write")
+    convert.add_argument("--overwrite", action="store_true", help="replace it if it is there")
+
+
+def _dashboard(options: argparse.Namespace) -> None:
+    from repviz.dashboards.serve import dashboard
+
+    dashboard(options.runs_dir, options.host, options.port, options.open)
+
+
+def _runs(options: argparse.Namespace) -> None:
+    from repviz.store.listing import table
+
+    sys.stdout.write(table(Path(options.runs_dir)))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from repviz.store.listing import newest, problems
+
+    run_dir = options.run_dir or newest(Path(options.runs_dir))
+    found = problems(run_dir)
+    for line in found:
+        sys.stderr.write(f"{line}\n")
+    if found:
+        sys.exit(1)
+    sys.stdout.write(f"{run_dir}: every configured diagnostic is there, none failed\n")
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from repviz.data.inspect import summary
+
+    sys.stdout.write(
+        summary(options.path, val_split=options.val_split, seed=options.seed, trust_pickle=options.trust_pickle)
+    )
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from repviz.data.inspect import convert
+
+    convert(
+        options.path,
+        options.out,
+        val_split=options.val_split,
+        seed=options.seed,
+        trust_pickle=options.trust_pickle,
+        overwrite=options.overwrite,
+    )
+    sys.stdout.write(f"written: {options.out}\n")
+
+
+def _with_underscores(argv: list[str]) -> list[str]:
+    """Option names as Lightning's command line knows them; values stay as they are."""
+    return [_renamed(word, "-", "_") for word in argv]
+
+
+def _with_dashes(argv: list[str]) -> list[str]:
+    """Option names as the light commands know them."""
+    return [_renamed(word, "_", "-") for word in argv]
+
+
+def _renamed(word: str, old: str, new: str) -> str:
+    if not word.startswith("--") or word == "--":
+        return word
+    name, equals, value = word[2:].partition("=")
+    return f"--{name.replace(old, new)}{equals}{value}"

@@ -1,0 +1,23 @@
+"""Log lines as plain text on standard error, wherever that leads at the moment."""
+
+import logging
+import sys
+from typing import TextIO
+
+
+class StderrHandler(logging.Handler):
+    """Writes messages to ``sys.stderr`` as it is when the message comes: it may have been replaced since."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        stream: TextIO = sys.stderr
+        stream.write(self.format(record) + "\n")
+        stream.flush()
+
+
+def show(name: str, level: int = logging.INFO) -> None:
+    """Show the lines of the logger ``name`` from ``level`` on, once each, in place of how it showed them before."""
+    logger = logging.getLogger(name)
+    logger.handlers = [StderrHandler()]
+    logger.setLevel(level)
+    logger.propagate = False

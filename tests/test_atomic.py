@@ -1,0 +1,75 @@
+"""A reader sees the old content or the new one."""
+
+import os
+import stat
+
+import pytest
+
+from repviz.atomic import link_or_copy, replacing, write_text
+
+
+def test_a_failed_write_leaves_the_old_content_and_nothing_beside(tmp_path):
+    target = tmp_path / "file"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), replacing(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_target_appears_only_when_the_block_has_ended(tmp_path):
+    target = tmp_path / "file"
+    with replacing(target) as temporary:
+        temporary.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_fault_of_the_disk_leaves_the_old_content(tmp_path, monkeypatch, call):
+    target = tmp_path / "file"
+    write_text(target, "old")
+
+    def fail(*_):
+        raise OSError("disk")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="disk"):
+        write_text(target, "new")
+    monkeypatch.undo()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_content_and_folder_are_flushed(tmp_path, monkeypatch):
+    flushed = []
+    real = os.fsync
+
+    def note(descriptor):
+        flushed.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_text(tmp_path / "file", "text")
+    assert flushed == [False, True]
+
+
+def test_a_link_follows_neither_later_replacement(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    write_text(source, "first")
+    link_or_copy(source, target)
+    write_text(source, "second")
+    assert target.read_text() == "first"
+    link_or_copy(source, target)
+    assert target.read_text() == "second"
+
+
+def test_without_hard_links_it_copies(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_text(tmp_path / "source", "text")
+    link_or_copy(tmp_path / "source", tmp_path / "target")
+    assert (tmp_path / "target").read_text() == "text"
