@@ -1,0 +1,305 @@
+"""The LightningDataModule: arrays from a file, scaled by training statistics, served in batches."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jsonargparse.typing import NonNegativeInt, OpenUnitInterval, PositiveInt
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from repviz.data.arrays import Arrays, Split
+from repviz.data.batches import BatchDataset, BatchLoader, BatchOrder
+from repviz.data.checks import matched_to_training
+from repviz.data.reading import read
+from repviz.data.scaling import Scaling, fit_scaling
+from repviz.errors import UserError
+
+log = logging.getLogger("repviz.data")
+
+
+_PURPOSES = {"fit": "fit", "validate": "fit", "test": "test", "predict": "predict"}
+_RESIDENT_SHARE = 0.5
+"""``device_resident: auto`` keeps the data on the device when it fills less of its free memory than this."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """One split as the model sees it: inputs scaled, and what is known of each row.
+
+    Attributes:
+        inputs: the model's positional arguments, each ``(n, ...)`` float32.
+        labels: ``(n,)`` int64, -1 where unknown.
+        split: the unscaled arrays, ids and texts.
+    """
+
+    inputs: tuple[Tensor, ...]
+    labels: Tensor
+    split: Split
+
+
+class EmbeddingDataModule(LightningDataModule):
+    """Embeddings, optional tabular columns and labels from an .npz file or pickled tables.
+
+    A batch is ``((embeddings, tabular), labels)``, or ``((embeddings,), labels)`` without tabular columns.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        batch_size: PositiveInt = 512,
+        use_tabular: bool = True,
+        standardize: Literal["auto", "always", "never"] = "auto",
+        val_split: OpenUnitInterval = 0.2,
+        seed: NonNegativeInt = 0,
+        loading: Literal["memory", "stream"] = "memory",
+        num_workers: NonNegativeInt = 0,
+        prefetch_factor: PositiveInt = 2,
+        pin_memory: bool = False,
+        device_resident: Literal["auto", "always", "never"] = "auto",
+        trust_pickle: bool = False,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            path: an .npz file, a .pkl file, or a folder with the pickled tables.
+            batch_size: rows per training step on each device.
+            use_tabular: whether tabular columns are read at all.
+            standardize: scale columns to mean 0 and standard deviation 1 by the training rows; auto: only where
+                they are not standardized yet.
+            val_split: share of the rows that validate, where the data comes unsplit (pickles).
+            seed: of the split and of the order of training rows.
+            loading: memory slices batches from tensors; stream goes through worker processes.
+            num_workers: worker processes of the streaming loader.
+            prefetch_factor: batches that each worker prepares ahead.
+            pin_memory: whether the streaming loader pins its batches.
+            device_resident: whether the whole data lies on the GPU; auto: when it takes less than half of its memory.
+            trust_pickle: read pickles without the safe reader: runs whatever code is in them.
+        """
+        super().__init__()
+        self.path = path
+        self.batch_size = batch_size
+        self.use_tabular = use_tabular
+        self.standardize = standardize
+        self.val_split = val_split
+        self.seed = seed
+        self.loading = loading
+        self.num_workers = num_workers
+        self.prefetch_factor = prefetch_factor
+        self.pin_memory = pin_memory
+        self.device_resident = device_resident
+        self.trust_pickle = trust_pickle
+        self._arrays: Arrays | None = None
+        self._rows: dict[str, Rows] = {}
+        self._fitted: dict[str, Any] | None = None
+
+    def prepare_data(self) -> None:
+        """Make the pickles' cache, once per machine, before the other processes look for it."""
+        if Path(self.path).suffix != ".npz":
+            read(self.path, val_split=self.val_split, seed=self.seed, trust_pickle=self.trust_pickle)
+
+    def setup(self, stage: str) -> None:
+        """Read and check what ``stage`` needs; reading again is free.
+
+        Raises:
+            DataError: the data is not as it must be.
+        """
+        if self._arrays is not None and (stage != "fit" or "train" in self._arrays.splits):
+            return
+        self._arrays = self._read(stage)
+        self._rows = {}
+        if stage == "fit":
+            self._say_what_has_no_effect()
+
+    @property
+    def arrays(self) -> Arrays:
+        """What was read, unscaled."""
+        if self._arrays is None:
+            raise RuntimeError("call setup() first")
+        return self._arrays
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes: the training data's."""
+        return tuple(self._fitted["classes"]) if self._fitted else self.arrays.classes
+
+    @property
+    def n_features(self) -> int:
+        """Width of the embeddings."""
+        return self.arrays.n_features
+
+    @property
+    def n_tabular(self) -> int:
+        """Number of tabular columns that the model gets."""
+        return self.arrays.n_tabular if self.use_tabular else 0
+
+    def class_counts(self) -> Tensor:
+        """``(n_classes,)`` int64: training rows of each class."""
+        return torch.from_numpy(np.bincount(self.arrays.splits["train"].labels, minlength=len(self.classes)))
+
+    def rows(self, split: str) -> Rows:
+        """The rows of ``split``, scaled by the training statistics (fitted at the first call, or from a checkpoint)."""
+        if split not in self._rows:
+            source = self.arrays.splits[split]
+            fitted = self._fit() if self._fitted is None else self._fitted
+            inputs = [_tensor(Scaling(**fitted["embeddings"]).apply(source.embeddings))]
+            if self.use_tabular and source.tabular is not None:
+                inputs.append(_tensor(Scaling(**fitted["tabular"]).apply(source.tabular)))
+            labels = np.full(len(source), -1) if source.labels is None else source.labels
+            self._rows[split] = Rows(tuple(inputs), torch.from_numpy(labels), source)
+        return self._rows[split]
+
+    def train_dataloader(self) -> BatchLoader | DataLoader:
+        """Shuffled training batches."""
+        rows = self.rows("train")
+        return self._loader(rows.inputs, rows.labels, self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> list[BatchLoader | DataLoader]:
+        """Validation batches, and those of excluded rows whose class is known, if there are any."""
+        loaders = [self._evaluation_loader("val")]
+        excluded = self.arrays.splits.get("excluded")
+        if excluded is not None and excluded.labels is not None and (excluded.labels >= 0).any():
+            loaders.append(self._evaluation_loader("excluded"))
+        return loaders
+
+    def test_dataloader(self) -> BatchLoader | DataLoader:
+        """Batches of the test rows."""
+        return self._evaluation_loader("test")
+
+    def predict_dataloader(self) -> BatchLoader | DataLoader:
+        """Batches of ``((embeddings, tabular), row)`` in order."""
+        rows = self.rows(self.predicted_split)
+        return self._loader(rows.inputs, torch.arange(len(rows.labels)), self._evaluation_batch, shuffle=False)
+
+    @property
+    def predicted_split(self) -> str:
+        """The split that ``predict`` runs on: ``X_embed``, else the test rows, else the validation rows."""
+        return next(name for name in ("predict", "test", "val") if name in self.arrays.splits)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the checkpoint keeps: scalers, the tabular recipe's statistics, classes and the data's fingerprint."""
+        return dict(self._fit() if self._fitted is None else self._fitted)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Use a checkpoint's statistics; nothing is fitted again.
+
+        Raises:
+            DataError: the data does not fit what the checkpoint was trained on.
+        """
+        self._fitted = state_dict
+        self._rows = {}
+        source = self.arrays
+        if state_dict["recipe"] is not None and source.recipe != state_dict["recipe"]:
+            # Pickled tables: their tabular columns are made anew, with the statistics of the training run.
+            source = self._read_again(state_dict["recipe"])
+        self._arrays = matched_to_training(
+            source,
+            classes=tuple(state_dict["classes"]),
+            n_features=len(state_dict["embeddings"]["mean"]),
+            tabular_names=tuple(state_dict["tabular_names"]) if self.use_tabular else None,
+        )
+
+    def _read(self, stage: str, recipe_statistics: Any = None) -> Arrays:
+        return read(
+            self.path,
+            purpose=_PURPOSES[stage],
+            val_split=self.val_split,
+            seed=self.seed,
+            trust_pickle=self.trust_pickle,
+            recipe_statistics=recipe_statistics,
+        )
+
+    def _read_again(self, recipe_statistics: Any) -> Arrays:
+        stage = self.trainer.state.fn.value if self.trainer is not None else "fit"
+        return self.arrays if Path(self.path).suffix == ".npz" else self._read(stage, recipe_statistics)
+
+    def _fit(self) -> dict[str, Any]:
+        """Fit the scalers on the training rows and say in one line what was seen and done."""
+        if "train" not in self.arrays.splits:
+            raise UserError(
+                f"{self.path} has no training rows to fit the scaling on; give the trained model with --ckpt-path"
+            )
+        train = self.arrays.splits["train"]
+        embeddings = fit_scaling(train.embeddings, self.standardize)
+        said = f"embeddings: {embeddings.describe()}"
+        tabular = None
+        if self.use_tabular and train.tabular is not None:
+            tabular = fit_scaling(train.tabular, self.standardize)
+            said += f"; tabular: {tabular.describe()}"
+        log.info(said)
+        self._fitted = {
+            "embeddings": embeddings.state(),
+            "tabular": None if tabular is None else tabular.state(),
+            "tabular_names": list(self.arrays.tabular_names) if tabular is not None else [],
+            "recipe": None if self.arrays.recipe is None else dict(self.arrays.recipe),
+            "classes": list(self.arrays.classes),
+            "fingerprint": self.arrays.fingerprint,
+        }
+        return self._fitted
+
+    @property
+    def _evaluation_batch(self) -> int:
+        """Nothing is kept for a backward pass, so evaluation takes larger steps."""
+        return max(self.batch_size, 4096)
+
+    def _evaluation_loader(self, split: str) -> BatchLoader | DataLoader:
+        rows = self.rows(split)
+        known = rows.labels >= 0
+        if bool(known.all()):
+            return self._loader(rows.inputs, rows.labels, self._evaluation_batch, shuffle=False)
+        return self._loader(
+            tuple(x[known] for x in rows.inputs), rows.labels[known], self._evaluation_batch, shuffle=False
+        )
+
+    def _loader(
+        self, inputs: tuple[Tensor, ...], targets: Tensor, batch_size: int, *, shuffle: bool
+    ) -> BatchLoader | DataLoader:
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        order = BatchOrder(len(targets), batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world_size=world_size)
+        if self.loading == "stream":
+            return DataLoader(
+                BatchDataset(inputs, targets),
+                sampler=order,
+                batch_size=None,
+                num_workers=self.num_workers,
+                prefetch_factor=self.prefetch_factor if self.num_workers else None,
+                pin_memory=self.pin_memory,
+                persistent_workers=self.num_workers > 0,
+                # Without its own generator a DataLoader draws from the global one whenever it is iterated.
+                generator=torch.Generator().manual_seed(self.seed),
+            )
+        device = self._device_for(inputs)
+        return BatchLoader([x.to(device) for x in inputs], targets.to(device), order)
+
+    def _device_for(self, inputs: tuple[Tensor, ...]) -> torch.device:
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        if device.type != "cuda" or self.device_resident == "never":
+            return torch.device("cpu")
+        size = sum(x.nbytes for x in inputs)
+        free, _ = torch.cuda.mem_get_info(device)
+        fits = self.device_resident == "always" or size < _RESIDENT_SHARE * free
+        return device if fits else torch.device("cpu")
+
+    def _say_what_has_no_effect(self) -> None:
+        changed = [
+            name
+            for name, value, default in (
+                ("num_workers", self.num_workers, 0),
+                ("prefetch_factor", self.prefetch_factor, 2),
+                ("pin_memory", self.pin_memory, False),
+            )
+            if value != default
+        ]
+        if self.loading == "memory" and changed:
+            log.info(
+                "data.%s has no effect with data.loading=memory: batches are sliced from memory without workers",
+                ", data.".join(changed),
+            )
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))
