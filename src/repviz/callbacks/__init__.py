@@ -1,0 +1,26 @@
+"""When, where and on which rank a diagnostic runs: ``ProjectionCallback`` and one more for every other diagnostic.
+
+Each is built from its diagnostic's settings: ``callbacks.<Name>Callback`` for ``diagnostics``' class ``<Name>``.
+"""
+
+from functools import cache
+from typing import Any
+
+from repviz.callbacks.diagnostic import DiagnosticCallback, callback_for
+from repviz.diagnostics.registry import diagnostic_classes
+
+
+@cache
+def callback_classes() -> dict[str, type[DiagnosticCallback]]:
+    """The callback of every known diagnostic, by kind."""
+    return {kind: callback_for(found, f"{found.__name__}Callback") for kind, found in diagnostic_classes().items()}
+
+
+def __getattr__(name: str) -> Any:
+    for found in callback_classes().values():
+        if found.__name__ == name:
+            return found
+    raise AttributeError(
+        f"module 'repviz.callbacks' has no attribute {name!r}; the diagnostics' callbacks are "
+        + ", ".join(sorted(found.__name__ for found in callback_classes().values()))
+    )

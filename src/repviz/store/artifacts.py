@@ -84,7 +84,7 @@ def write_error(run_dir: Path, kind: str, epoch: int, error: BaseException, deta
 
 
 def read_artifact(run_dir: Path, kind: str, epoch: int, names: Iterable[str] | None = None) -> xr.Dataset:
-    """The dataset of ``kind`` at ``epoch``, whole or only the variables in ``names``; see ``read_dataset`` for errors."""
+    """The dataset of ``kind`` at ``epoch``, whole or only ``names``; ``read_dataset`` says what it raises."""
     return read_dataset(artifact_path(run_dir, kind, epoch), names)
 
 

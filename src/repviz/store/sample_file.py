@@ -11,7 +11,7 @@ SAMPLE_FILE = "sample.h5"
 
 
 def write_sample(run_dir: Path, dataset: xr.Dataset) -> None:
-    """Write the sample: ``index``, ``id``, ``split``, ``label`` and, where known, ``text`` and ``tabular`` on ``sample``."""
+    """Write ``index``, ``id``, ``split``, ``label``, and where known ``text`` and ``tabular``, on ``sample``."""
     write_dataset(Path(run_dir) / SAMPLE_FILE, dataset, {"kind": "sample", "repviz_version": __version__})
 
 

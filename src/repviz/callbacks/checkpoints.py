@@ -1,0 +1,71 @@
+"""Which checkpoints a run keeps: every n-th epoch, the last and the best."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch import Trainer
+
+from repviz.atomic import link_or_copy
+from repviz.store.run_folder import CHECKPOINTS
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+_EPOCH = re.compile(r"epoch_(\d{6,})\.ckpt")
+
+
+def checkpoint_path(run_dir: Path, epoch: int) -> Path:
+    """The checkpoint after ``epoch`` completed epochs."""
+    return run_dir / CHECKPOINTS / f"epoch_{epoch:06d}.ckpt"
+
+
+def checkpoint_epochs(run_dir: Path) -> list[int]:
+    """Epochs that have a checkpoint of their own, ascending."""
+    folder = run_dir / CHECKPOINTS
+    names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(match[1]) for name in names if (match := _EPOCH.fullmatch(name)))
+
+
+@dataclass
+class CheckpointKeeper:
+    """Writes the run's checkpoints and remembers which epoch was best.
+
+    Attributes:
+        every_n_epochs: epochs between two checkpoints of their own; ``last.ckpt`` is written every epoch.
+        keep: how many of them stay, newest first; ``last.ckpt`` and ``best.ckpt`` always do.
+        monitor: the metric that decides what is best, and ``mode`` in which direction.
+        best: epoch and value of the best epoch so far.
+    """
+
+    every_n_epochs: int = 1
+    keep: int | Literal["all"] = "all"
+    monitor: str = "val_accuracy"
+    mode: Literal["max", "min"] = "max"
+    best: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, epoch: int, row: dict[str, float]) -> bool:
+        """Whether ``row`` is the best so far; the untrained network is not a candidate."""
+        value = row.get(self.monitor)
+        if value is None or epoch == 0:
+            return False
+        sign = 1 if self.mode == "max" else -1
+        if self.best and sign * value <= sign * self.best["value"]:
+            return False
+        self.best = {"epoch": epoch, "value": value, "row": dict(row)}
+        return True
+
+    def save(self, trainer: Trainer, run_dir: Path, epoch: int, *, is_best: bool) -> None:
+        """Write the checkpoint of ``epoch``; called on every rank, for gathering its content is a collective."""
+        last = run_dir / CHECKPOINTS / LAST
+        own = checkpoint_path(run_dir, epoch)
+        target = own if epoch % self.every_n_epochs == 0 else last
+        trainer.save_checkpoint(target)
+        if not trainer.is_global_zero:
+            return
+        if target is own:
+            link_or_copy(own, last)
+        if is_best:
+            link_or_copy(target, run_dir / CHECKPOINTS / BEST)
+        if self.keep != "all":
+            for old in checkpoint_epochs(run_dir)[: -self.keep]:
+                checkpoint_path(run_dir, old).unlink(missing_ok=True)

@@ -1,0 +1,256 @@
+"""The callback that makes a run folder: metrics, checkpoints, sample, state, and the moment to look.
+
+After each epoch, in this order: the metrics row, the checkpoint (which holds the rows too), then the diagnostics that
+are due, on one shared snapshot. Whatever is killed when, what was finished before stays.
+"""
+
+import dataclasses
+import logging
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.fabric.plugins.io import TorchCheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from repviz.atomic import write_text
+from repviz.callbacks import sample as sampling
+from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
+from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.callbacks.sample import SampleSettings
+from repviz.errors import UserError
+from repviz.snapshot import Sample, Snapshot, capture, observing
+from repviz.store import artifacts, run_folder
+from repviz.store.heartbeat import Heartbeat
+from repviz.store.metrics_table import Row, write_metrics
+from repviz.store.results_table import read_results, write_result
+from repviz.store.sample_file import SAMPLE_FILE, read_sample, write_sample
+from repviz.training.checkpoint_io import DurableCheckpointIO
+from repviz.version import __version__
+
+log = logging.getLogger("repviz")
+
+_RESULTS = ("val_accuracy", "val_f1_macro", "val_f1_confidence")
+_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "umap-learn", "h5py", "xarray")
+
+
+class RunRecorder(Checkpoint):
+    """Records a training run in a folder of its own.
+
+    It is a ``Checkpoint`` so that Lightning calls it after the model has logged its epoch.
+    """
+
+    def __init__(
+        self,
+        runs_dir: str | Path = "runs",
+        sample: SampleSettings | None = None,
+        keep_checkpoints: int | Literal["all"] = "all",
+        checkpoint_every_n_epochs: int = 1,
+        monitor: str = "val_accuracy",
+        mode: Literal["max", "min"] = "max",
+        config_text: str | None = None,
+    ) -> None:
+        """Args: where runs go, the fixed sample, which checkpoints stay, what is best, and the resolved YAML."""
+        self.runs_dir = Path(runs_dir)
+        self.sample_settings = sample or SampleSettings()
+        self.keeper = CheckpointKeeper(checkpoint_every_n_epochs, keep_checkpoints, monitor, mode)
+        self.config_text = config_text
+        self.run_dir: Path | None = None
+        self.sample: Sample | None = None
+        self._rows: list[Row] = []
+        self._validation_names: set[str] = set()
+        self._training_names: set[str] = set()
+        self._measured: dict[str, float] = {}
+        self._epoch = 0
+        self._started = time.monotonic()
+        self._heartbeat: Heartbeat | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Make checkpoints as safe as artifacts, unless someone chose another way of writing them."""
+        if stage == "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = DurableCheckpointIO()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows and best epoch travel with the checkpoint: a resume knows them whatever became of the files."""
+        return {"rows": self._rows, "best": self.keeper.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the rows of the checkpoint."""
+        self._rows = list(state_dict["rows"])
+        self.keeper.best = dict(state_dict["best"])
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Claim or reopen the folder, on rank zero; the others are told which it is."""
+        folder = self._open_folder(trainer) if trainer.is_global_zero else None
+        self.run_dir = Path(trainer.strategy.broadcast(str(folder)))
+        if not trainer.is_global_zero:
+            return
+        log.info("run folder: %s", self.run_dir)
+        stored = self.run_dir / SAMPLE_FILE
+        rows = (
+            sampling.rows_of(read_sample(self.run_dir))
+            if stored.exists()
+            else sampling.draw(trainer.datamodule, self.sample_settings)
+        )
+        self.sample, dataset = sampling.build(trainer.datamodule, rows)
+        if not stored.exists():
+            write_sample(self.run_dir, dataset)
+        self._heartbeat = Heartbeat(
+            self.run_dir, self._description(trainer, pl_module), lambda: self._progress(trainer)
+        )
+        self._heartbeat.start()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take what validation measured: it counts for this epoch only, while Lightning keeps the last value."""
+        metrics = trainer.callback_metrics
+        self._validation_names |= set(metrics) - self._training_names
+        self._measured = {name: float(metrics[name]) for name in metrics if name in self._validation_names}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Epoch 0 is the untrained network; a resumed run drops what a killed one left of a later epoch."""
+        self._started = time.monotonic()
+        self._epoch = trainer.current_epoch
+        if trainer.global_step == 0:
+            self._finish_epoch(trainer, pl_module, 0, self._measured)
+        elif trainer.is_global_zero:
+            artifacts.remove_after(self.run_dir, self._epoch)
+            write_metrics(self.run_dir, self._rows)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Row, checkpoint, diagnostics."""
+        metrics = trainer.callback_metrics
+        self._training_names |= set(metrics) - self._validation_names
+        training = {name: float(metrics[name]) for name in metrics if name in self._training_names}
+        self._finish_epoch(trainer, pl_module, trainer.current_epoch + 1, training | self._measured)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The last epoch is always looked at, also when training ended early."""
+        if trainer.is_global_zero:
+            self._look(trainer, pl_module, self._epoch, last=True)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Results, and the run is finished."""
+        if not trainer.is_global_zero or self._heartbeat is None:
+            return
+        if self.keeper.best:
+            row = self.keeper.best["row"]
+            write_result(self.run_dir, "model_best", {name: row.get(name, float("nan")) for name in _RESULTS})
+        self._heartbeat.stop(state="finished", results=read_results(self.run_dir))
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Say in the run how it ended."""
+        if self._heartbeat is None:
+            return
+        stopped = isinstance(exception, (KeyboardInterrupt, SIGTERMException))
+        self._heartbeat.stop(
+            state="stopped" if stopped else "failed",
+            error=None if stopped else f"{type(exception).__name__}: {exception}",
+        )
+
+    def _finish_epoch(
+        self, trainer: Trainer, pl_module: LightningModule, epoch: int, metrics: dict[str, float]
+    ) -> None:
+        self._epoch, self._measured = epoch, {}
+        row: Row = {"epoch": epoch, "step": trainer.global_step, **metrics}
+        self._rows.append(row)
+        is_best = self.keeper.note(epoch, row)
+        if trainer.is_global_zero:
+            write_metrics(self.run_dir, self._rows)
+        self.keeper.save(trainer, self.run_dir, epoch, is_best=is_best)
+        if trainer.is_global_zero:
+            self._say(trainer, row)
+            self._look(trainer, pl_module, epoch, last=epoch == trainer.max_epochs)
+            self._heartbeat.update()
+
+    def _look(self, trainer: Trainer, pl_module: LightningModule, epoch: int, *, last: bool) -> None:
+        due = [
+            callback
+            for callback in trainer.callbacks
+            if isinstance(callback, DiagnosticCallback) and callback.is_due(epoch, last=last)
+        ]
+        if not due:
+            return
+        with observing(pl_module):
+            activations, logits = capture(pl_module, pl_module.sites(), self.sample.inputs)
+            snapshot = Snapshot(
+                epoch, trainer.global_step, self.sample, activations, logits, pl_module, pl_module.criterion
+            )
+            for callback in due:
+                callback.look(snapshot, self.run_dir)
+
+    def _open_folder(self, trainer: Trainer) -> Path:
+        """A new folder, or the checkpoint's own when its run goes on from where it ended."""
+        run_dir = run_folder.run_of_checkpoint(Path(trainer.ckpt_path)) if trainer.ckpt_path else None
+        if run_dir is not None and self._goes_on(run_dir, Path(trainer.ckpt_path)):
+            content = run_folder.read_run_file(run_dir)
+            if content["state"] == "running":
+                raise UserError(
+                    f"{run_dir} is still being trained by process {content['pid']} on {content['host']}; "
+                    "stop it first, or leave --ckpt-path out to start a new run"
+                )
+        else:
+            run_dir = run_folder.claim(self.runs_dir)
+        (run_dir / run_folder.CHECKPOINTS).mkdir(exist_ok=True)
+        if self.config_text is not None:
+            self._write_config(run_dir)
+        return run_dir
+
+    def _goes_on(self, run_dir: Path, checkpoint: Path) -> bool:
+        """From the newest checkpoint a run goes on; from an earlier one a new run branches off."""
+        if checkpoint.name == LAST:
+            return True
+        saved = checkpoint_epochs(run_dir)
+        return bool(saved) and checkpoint.name == checkpoint_path(run_dir, saved[-1]).name
+
+    def _write_config(self, run_dir: Path) -> None:
+        target = run_dir / run_folder.CONFIG_FILE
+        if target.exists() and target.read_text("utf-8") != self.config_text:
+            # Resumed with other settings: what the epochs so far were trained with is kept beside.
+            target.rename(run_dir / f"config_until_epoch_{self._rows[-1]['epoch']:06d}.yaml")
+        write_text(target, self.config_text)
+
+    def _description(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        data = trainer.datamodule
+        return run_folder.identity() | {
+            "format": 1,
+            "state": "running",
+            "started": artifacts.now(),
+            "repviz_version": __version__,
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+            "classes": list(data.classes),
+            "layers": list(pl_module.sites()),
+            "kinds": [c.kind for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled],
+            "data": {
+                "path": str(Path(data.path).absolute()),
+                "fingerprint": data.arrays.fingerprint,
+                "n_features": data.n_features,
+                "n_tabular": data.n_tabular,
+                "rows": {name: len(split) for name, split in data.arrays.splits.items()},
+            },
+            "sample": dataclasses.asdict(self.sample_settings),
+            "n_parameters": sum(p.numel() for p in pl_module.parameters()),
+            "max_epochs": trainer.max_epochs,
+            "world_size": trainer.world_size,
+            "monitor": self.keeper.monitor,
+            "continued_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,
+        }
+
+    def _progress(self, trainer: Trainer) -> dict[str, int]:
+        batches = trainer.num_training_batches
+        return {
+            "epoch": self._epoch,
+            "step": trainer.global_step,
+            "steps_per_epoch": int(batches) if batches != float("inf") else 0,
+        }
+
+    def _say(self, trainer: Trainer, row: Row) -> None:
+        """One line per epoch where no progress bar shows it."""
+        if trainer.progress_bar_callback is not None:
+            return
+        shown = ("train_loss", "val_loss", "val_accuracy", "val_f1_macro")
+        values = "  ".join(f"{name} {row[name]:.4f}" for name in shown if name in row)
+        log.info("epoch %d/%s  %s  %.1f s", row["epoch"], trainer.max_epochs, values, time.monotonic() - self._started)

@@ -1,0 +1,113 @@
+"""Exact nearest neighbours, by blocks of one matrix product on the device that the points are on."""
+
+import torch
+from torch import Tensor
+
+_BLOCK = 2**22
+"""Distances held at once: some 16 to 32 MB whatever the number of points."""
+_SPARE = 5
+"""Candidates beyond the k nearest: enough that rounding in the product hardly ever moves one out."""
+
+
+def nearest_neighbors(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The ``k`` nearest other points of every point, nearest first.
+
+    Candidates come from a product, in single precision where that is trustworthy; their distances are then computed
+    from differences in double precision, and rows in which rounding could have hidden a neighbour are done again in
+    double precision altogether. A point is never its own neighbour, but its duplicates are; which of several equally
+    distant points are taken is arbitrary, and the taken ones are in order of their index.
+
+    Args:
+        points: ``(n, d)``, finite, of any floating dtype.
+        k: 0 to n - 1.
+
+    Returns:
+        indices ``(n, k)`` int64 and Euclidean distances ``(n, k)`` float64, in the units of the points.
+
+    Raises:
+        ValueError: there are not ``k`` other points.
+    """
+    n = len(points)
+    if not 0 <= k <= n - 1:
+        raise ValueError(f"{n} points have no {k} nearest other points each")
+    exact, scale = standard_position(points)
+    fast = exact.to(product_dtype(exact.device))
+    indices = torch.empty(n, k, dtype=torch.int64, device=exact.device)
+    squared = torch.empty(n, k, dtype=torch.float64, device=exact.device)
+    if k:
+        for rows in torch.arange(n, device=exact.device).split(block_rows(n)):
+            indices[rows], squared[rows], certain = _nearest(rows, fast, exact, k)
+            if fast.dtype != exact.dtype and not certain.all():
+                doubtful = rows[~certain]
+                indices[doubtful], squared[doubtful], _ = _nearest(doubtful, exact, exact, k)
+    return indices, squared.sqrt() * scale
+
+
+def standard_position(points: Tensor) -> tuple[Tensor, float]:
+    """The points centred and divided by their largest coordinate, so that squares neither cancel nor overflow.
+
+    Args:
+        points: ``(n, d)``.
+
+    Returns:
+        ``(n, d)`` float64, and the divisor (1 where all points coincide).
+    """
+    centred = points.double()
+    centred = centred - centred.mean(0)
+    scale = float(centred.abs().max()) or 1.0
+    return centred / scale, scale
+
+
+def squared_distances(rows: Tensor, points: Tensor) -> Tensor:
+    """Squared Euclidean distances through one product; rounding can make those of near points slightly negative.
+
+    Args:
+        rows: ``(m, d)``.
+        points: ``(n, d)``.
+
+    Returns:
+        ``(m, n)`` in the points' dtype.
+    """
+    norms = rows.square().sum(1)[:, None] + points.square().sum(1)[None]
+    return norms.addmm_(rows, points.T, alpha=-2)
+
+
+def rounding(rows: Tensor, points: Tensor) -> Tensor:
+    """How far ``squared_distances`` can be off, per row: ``(m, 1)``.
+
+    Rounding errors of a dot product add up like a random walk, hence the square root; the factor leaves room.
+    """
+    reach = rows.square().sum(1, keepdim=True) + points.square().sum(1).max()
+    return 2 * torch.finfo(points.dtype).eps * points.shape[1] ** 0.5 * reach
+
+
+def product_dtype(device: torch.device) -> torch.dtype:
+    """Single precision where a product of single-precision matrices has it, else double precision.
+
+    On a GPU, and wherever the precision of products was lowered (``torch.set_float32_matmul_precision("high")``),
+    factors may be rounded to TF32 or bfloat16, far too coarse to tell neighbours apart.
+    """
+    try:
+        single = device.type == "cpu" and torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:  # the precision was set per backend, of which this function does not know
+        single = False
+    return torch.float32 if single else torch.float64
+
+
+def block_rows(n: int) -> int:
+    """How many rows of distances to ``n`` points are held at once."""
+    return max(1, _BLOCK // n)
+
+
+def _nearest(rows: Tensor, approximate: Tensor, exact: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices ``(m, k)``, squared distances ``(m, k)``, and ``(m,)`` whether no other point can be nearer."""
+    n = len(exact)
+    distances = squared_distances(approximate[rows], approximate)
+    distances[torch.arange(len(rows), device=rows.device), rows] = torch.inf
+    kept, candidates = distances.topk(min(k + _SPARE, n - 1), largest=False)
+    candidates = candidates.sort(dim=1).values
+    true = torch.stack([(exact[rows] - exact[column]).square().sum(1) for column in candidates.T], dim=1)
+    true, order = true.sort(dim=1, stable=True)
+    error = rounding(approximate[rows], approximate)[:, 0]
+    certain = (true[:, k - 1] <= kept[:, -1] - error) | (candidates.shape[1] == n - 1)
+    return candidates.gather(1, order[:, :k]), true[:, :k], certain

@@ -1,0 +1,59 @@
+"""Principal component analysis (Pearson, 1901; Hotelling, 1933), exact, in double precision."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_BLOCK = 4096
+
+
+class PrincipalAxes(NamedTuple):
+    """Directions of greatest variance of a cloud of points.
+
+    Attributes:
+        mean: ``(d,)`` float64.
+        axes: ``(d, m)`` float64, orthonormal columns, m = min(n, d); the largest loading of each is positive.
+        variances: ``(m,)`` float64, descending, with n - 1 as the divisor; never negative.
+        total_variance: their sum.
+    """
+
+    mean: Tensor
+    axes: Tensor
+    variances: Tensor
+    total_variance: float
+
+
+def principal_axes(points: Tensor) -> PrincipalAxes:
+    """Principal axes from the eigenvectors of the covariance, or of the inner products where points are fewer.
+
+    Args:
+        points: ``(n, d)``, finite, of any floating dtype.
+    """
+    n, d = points.shape
+    mean = points.double().mean(0)
+    if d <= n:
+        spectrum, axes = torch.linalg.eigh(_covariance(points, mean))
+    else:
+        centred = points.double() - mean
+        spectrum, vectors = torch.linalg.eigh(centred @ centred.T / max(n - 1, 1))
+        axes = torch.linalg.qr(centred.T @ vectors.flip(1)).Q.flip(1)
+    variances = spectrum.flip(0).clamp_min(0)
+    axes = axes.flip(1)
+    largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
+    return PrincipalAxes(mean, axes * torch.where(largest < 0, -1.0, 1.0), variances, float(variances.sum()))
+
+
+def principal_scores(points: Tensor, principal: PrincipalAxes, n_components: int) -> Tensor:
+    """Coordinates of the points along the first axes: ``(n, n_components)`` float64."""
+    axes = principal.axes[:, :n_components]
+    return torch.cat([(part.double() - principal.mean) @ axes for part in points.split(_BLOCK)])
+
+
+def _covariance(points: Tensor, mean: Tensor) -> Tensor:
+    """By blocks, so that no copy of all points in double precision is needed."""
+    total = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=points.device)
+    for part in points.split(_BLOCK):
+        centred = part.double() - mean
+        total.addmm_(centred.T, centred)
+    return total / max(len(points) - 1, 1)

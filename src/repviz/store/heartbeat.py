@@ -1,0 +1,50 @@
+"""Keeping ``run.json`` of a live run fresh, so that a reader can tell running from killed."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from repviz.store.artifacts import now
+from repviz.store.run_folder import HEARTBEAT_SECONDS, write_run_file
+
+
+class Heartbeat:
+    """Owns ``run.json`` while the run lives: renews the heartbeat and the progress from a thread."""
+
+    def __init__(self, run_dir: Path, content: dict[str, Any], progress: Callable[[], dict[str, int]]) -> None:
+        """Args: the run, the first content, and a function that says how far training is."""
+        self._run_dir = run_dir
+        self._content = dict(content)
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="repviz-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Write the file and begin to renew it."""
+        self.update()
+        self._thread.start()
+
+    def update(self, **changes: Any) -> None:
+        """Change some fields and write at once."""
+        with self._lock:
+            self._content |= changes
+            self._content |= {"heartbeat": now(), "progress": self._progress()}
+            write_run_file(self._run_dir, self._content)
+
+    def stop(self, **changes: Any) -> None:
+        """Write a last time and let the thread end; a second call only writes."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.update(ended=now(), **changes)
+
+    def _beat(self) -> None:
+        while not self._over.wait(HEARTBEAT_SECONDS):
+            try:
+                self.update()
+            except OSError:
+                # A full disk is no reason to end a training run; the next beat tries again, and a reader on this
+                # machine goes by the process, not by the beat.
+                continue

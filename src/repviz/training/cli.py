@@ -1,0 +1,213 @@
+"""``repviz fit | validate | test | predict``: LightningCLI with the run's blocks and short errors."""
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from repviz import logs
+from repviz.callbacks import callback_classes
+from repviz.callbacks.baseline import Baseline
+from repviz.callbacks.early_stopping import EarlyStopping
+from repviz.callbacks.recorder import RunRecorder
+from repviz.callbacks.sample import SampleSettings
+from repviz.data.datamodule import EmbeddingDataModule
+from repviz.errors import UserError
+from repviz.model.classifier import EmbeddingClassifier
+from repviz.store.run_folder import CONFIG_FILE, run_of_checkpoint
+from repviz.training.parser import Parser
+from repviz.training.predictions import PredictionWriter
+from repviz.training.random_state import RandomState
+from repviz.training.runtime import Runtime
+from repviz.version import __version__
+
+log = logging.getLogger("repviz")
+
+_TRAINER_DEFAULTS = {
+    "max_epochs": 50,
+    "logger": False,
+    # The whole validation set is measured once before training: epoch 0 of the curves.
+    "num_sanity_val_steps": -1,
+    # The data module shards by itself; Lightning's sampler would pad.
+    "use_distributed_sampler": False,
+    # Checkpoints are the recorder's, which keeps them in the run folder.
+    "enable_checkpointing": True,
+    "enable_model_summary": False,
+}
+
+
+class RepvizCLI(LightningCLI):
+    """The trainer's commands; settings of one run in blocks that layer between files."""
+
+    def add_arguments_to_parser(self, parser: Parser) -> None:
+        """Blocks beside ``trainer``, ``model`` and ``data``."""
+        parser.add_argument("--runs_dir", type=str, default="runs", help="where run folders are made")
+        parser.add_argument(
+            "--keep_checkpoints",
+            type=PositiveInt | Literal["all"],
+            default="all",
+            help="how many epochs' checkpoints stay besides the last and the best: all, or a number",
+        )
+        parser.add_argument(
+            "--checkpoint_every_n_epochs", type=PositiveInt, default=1, help="epochs from one checkpoint to the next"
+        )
+        parser.add_argument("--monitor", type=str, default="val_accuracy", help="metric that decides the best epoch")
+        parser.add_argument(
+            "--monitor_mode", type=Literal["max", "min"], default="max", help="whether larger or smaller is better"
+        )
+        parser.add_argument("--out", type=str, default=None, help="predict: file to write, .csv or .npz")
+        parser.add_class_arguments(SampleSettings, "sample")
+        parser.add_lightning_class_args(Runtime, "runtime")
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.add_lightning_class_args(Baseline, "baseline")
+        for kind, callback in callback_classes().items():
+            parser.add_lightning_class_args(callback, kind)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """The trainer with the callbacks of enabled blocks; nothing is recorded unless training."""
+        parser = self._parser(self.subcommand)
+        callbacks = [self._get(self.config_init, key) for key in parser.callback_keys]
+        if self.subcommand == "fit":
+            callbacks = [callback for callback in callbacks if getattr(callback, "enabled", True)]
+            callbacks += [RandomState(), self._recorder()]
+        else:
+            callbacks = [callback for callback in callbacks if isinstance(callback, Runtime)]
+        if self.subcommand == "predict":
+            callbacks.append(PredictionWriter(self._get(self.config_init, "out") or "predictions.csv"))
+        settings = {**self._get(self.config_init, "trainer", default={}), **kwargs}
+        if settings["enable_progress_bar"] is None:
+            settings["enable_progress_bar"] = sys.stdout.isatty()
+        return self._instantiate_trainer(settings, callbacks)
+
+    def before_fit(self) -> None:
+        """Say a wrong path before anything is made."""
+        self._check_checkpoint()
+
+    def before_validate(self) -> None:
+        """A trained model is needed."""
+        self._check_checkpoint(needed=True)
+        # Lightning's table has a column per loader and repeats every value in each.
+        self.config_init[self.subcommand]["verbose"] = False
+
+    before_test = before_validate
+
+    def before_predict(self) -> None:
+        """A trained model is needed."""
+        self._check_checkpoint(needed=True)
+
+    def after_validate(self) -> None:
+        """Print what was measured."""
+        if self.trainer.is_global_zero:
+            for name, value in sorted(self.trainer.callback_metrics.items()):
+                sys.stdout.write(f"{name:<20}{float(value):.4f}\n")
+
+    after_test = after_validate
+
+    def _check_checkpoint(self, *, needed: bool = False) -> None:
+        path = self._get(self.config, "ckpt_path")
+        if path is None and needed:
+            raise UserError(f"{self.subcommand} needs a trained model: --ckpt-path RUN/checkpoints/best.ckpt")
+        if path is not None and not Path(path).is_file():
+            raise UserError(f"there is no checkpoint {path}")
+
+    def _recorder(self) -> RunRecorder:
+        def setting(name: str) -> Any:
+            return self._get(self.config_init, name)
+
+        return RunRecorder(
+            runs_dir=setting("runs_dir"),
+            sample=setting("sample"),
+            keep_checkpoints=setting("keep_checkpoints"),
+            checkpoint_every_n_epochs=setting("checkpoint_every_n_epochs"),
+            monitor=setting("monitor"),
+            mode=setting("monitor_mode"),
+            config_text=self._resolved_config(),
+        )
+
+    def _resolved_config(self) -> str:
+        """The configuration that repeats this run from anywhere: paths absolute, not bound to a checkpoint."""
+        config: Namespace = self.config[self.subcommand].clone()
+        config["ckpt_path"] = None
+        config["config"] = None
+        config["data.path"] = str(Path(config["data.path"]).absolute())
+        return self._parser(self.subcommand).dump(config, skip_unset=False)
+
+
+def run(argv: list[str]) -> None:
+    """Run a trainer command; ``argv`` is the command and its options, in underscores.
+
+    Raises:
+        UserError: data, settings or folders are not as they must be.
+    """
+    _quieten()
+    args = _with_config_of_checkpoint(argv)
+    usage = {"usage": f"repviz {argv[0]} [--config FILE]... [--SETTING VALUE]..."}
+    try:
+        RepvizCLI(
+            EmbeddingClassifier,
+            EmbeddingDataModule,
+            save_config_callback=None,
+            trainer_defaults=_TRAINER_DEFAULTS,
+            seed_everything_default=0,
+            parser_class=Parser,
+            parser_kwargs={"version": __version__, **dict.fromkeys(("fit", "validate", "test", "predict"), usage)},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=args,
+        )
+    except MisconfigurationException as error:
+        raise UserError(str(error)) from error
+    except UnpicklingError as error:
+        raise UserError(
+            "the checkpoint is damaged, or holds more than tensors and plain values; repviz writes no such files "
+            "and does not read them"
+        ) from error
+
+
+def _with_config_of_checkpoint(argv: list[str]) -> list[str]:
+    """Evaluating a run's checkpoint takes the run's own configuration unless another is named."""
+    named = any(word in ("-c", "--config") or word.startswith("--config=") for word in argv)
+    if argv[0] == "fit" or named:
+        return argv
+    for position, word in enumerate(argv):
+        path = word.partition("=")[2] or (argv[position + 1] if position + 1 < len(argv) else "")
+        if word.split("=")[0] == "--ckpt_path" and (run_dir := run_of_checkpoint(Path(path))):
+            log.info("settings: %s", run_dir / CONFIG_FILE)
+            return [argv[0], "--config", str(run_dir / CONFIG_FILE), *argv[1:]]
+    return argv
+
+
+_NOISE = ("💡", "Tip:", "Seed set to", "GPU available", "TPU available", "Loading `train_dataloader`", "`weights_only`")
+
+
+def _quieten() -> None:
+    """Leave out Lightning's advertisements, and advice that does not apply to tensors in memory."""
+    if int(os.environ.get("LOCAL_RANK", "0")) > 0:  # another rank of the same run says the same
+        logs.show("repviz", logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logs.show(name)
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(_is_news)
+    warnings.filterwarnings("ignore", message=".*instantiate_classes.*deprecated.*")
+    warnings.filterwarnings("ignore", message=".*By default only one JsonargparseDeprecationWarning.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
+    # sys.argv stays as the user typed it: other ranks are started with it. LightningCLI warns of any difference.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter.*")
+    # Evaluating needs the weights only, and predictions carry their rows with them.
+    warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint need to be provided.*")
+    warnings.filterwarnings("ignore", message="Couldn't infer the batch indices.*")
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().lstrip().startswith(_NOISE)

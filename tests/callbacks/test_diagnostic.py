@@ -1,0 +1,96 @@
+"""When a diagnostic looks, what is stored, and that its failure is nobody else's."""
+
+import inspect
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from repviz.callbacks.diagnostic import callback_for, earlier_datasets
+from repviz.diagnostics.diagnostic import Diagnostic, Earlier
+from repviz.snapshot import Sample, Snapshot
+from repviz.store import artifacts
+
+
+@dataclass(frozen=True)
+class Mean(Diagnostic):
+    """Mean of the logits.
+
+    Attributes:
+        power: raised to it.
+    """
+
+    kind: ClassVar[str] = "mean"
+    version: ClassVar[int] = 3
+    chain: ClassVar[str] = "previous"
+    power: int = 1
+
+    def compute(self, snapshot: Snapshot, earlier: Earlier = Earlier()) -> xr.Dataset:  # noqa: B008
+        if snapshot.epoch == 2:
+            raise FloatingPointError("logits are not finite")
+        before = -1.0 if earlier.previous is None else float(earlier.previous["mean"])
+        return xr.Dataset({"mean": ((), float(snapshot.logits.mean()) ** self.power), "before": ((), before)})
+
+
+MeanCallback = callback_for(Mean, "MeanCallback")
+
+
+def snapshot(epoch: int) -> Snapshot:
+    sample = Sample((), np.zeros(4), np.zeros(4), np.arange(4), np.array(list("abcd")), ("x", "y"))
+    return Snapshot(epoch, epoch * 10, sample, {}, torch.full((4, 2), float(epoch)))
+
+
+def test_the_signature_and_help_are_the_diagnostics_settings():
+    parameters = inspect.signature(MeanCallback).parameters
+    assert list(parameters) == ["enabled", "every_n_epochs", "power"]
+    assert parameters["power"].default == 1
+    assert "power: raised to it." in MeanCallback.__init__.__doc__
+    assert MeanCallback(power=2, every_n_epochs=5).diagnostic == Mean(power=2)
+    with pytest.raises(TypeError, match="powr"):
+        MeanCallback(powr=2)
+
+
+def test_due_at_the_untrained_network_every_n_epochs_and_at_the_last(tmp_path):
+    callback = MeanCallback(every_n_epochs=3)
+    assert [e for e in range(8) if callback.is_due(e, last=e == 7)] == [0, 3, 6, 7]
+    callback.look(snapshot(7), tmp_path)
+    assert not callback.is_due(7, last=True)
+    assert not MeanCallback(enabled=False).is_due(0, last=True)
+
+
+def test_a_failure_is_recorded_and_the_chain_goes_on_from_the_epoch_before(tmp_path):
+    callback = MeanCallback()
+    for epoch in range(4):
+        callback.look(snapshot(epoch), tmp_path)
+    assert artifacts.epochs(tmp_path, "mean") == [0, 1, 3]
+    error = artifacts.errors(tmp_path, "mean")[2]
+    assert (error["error"], error["message"]) == ("FloatingPointError", "logits are not finite")
+    assert "compute" in error["details"]
+    last = artifacts.read_artifact(tmp_path, "mean", 3)
+    assert float(last["before"]) == 1.0
+    assert last.attrs["previous_epoch"] == 1
+    assert last.attrs["version"] == 3
+    assert last.attrs["step"] == 30
+
+
+def test_a_damaged_earlier_epoch_is_passed_over(tmp_path):
+    callback = MeanCallback()
+    for epoch in range(2):
+        callback.look(snapshot(epoch), tmp_path)
+    artifacts.artifact_path(tmp_path, "mean", 1).write_bytes(b"damaged")
+    number, earlier = earlier_datasets(Mean(), tmp_path, 2)
+    assert number == 0
+    assert float(earlier.previous["mean"]) == 0.0
+
+
+def test_a_full_disk_does_not_stop_training(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artifacts, "write_artifact", full)
+    monkeypatch.setattr(artifacts, "write_error", full)
+    MeanCallback().look(snapshot(0), tmp_path)
+    assert artifacts.epochs(tmp_path, "mean") == []

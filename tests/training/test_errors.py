@@ -1,0 +1,64 @@
+"""What a person reads who made a mistake: one short reason, exit code 2, no traceback, nothing left behind."""
+
+import pytest
+
+from repviz.cli import main
+
+CASES = {
+    "misspelt setting": (["--model.hiden_dims", "[3]"], "Did you mean 'model.hidden_dims'?"),
+    "abbreviated setting": (["--trainer.max_epoch", "3"], "Did you mean 'trainer.max_epochs'?"),
+    "wrong type": (["--model.lr", "fast"], "model.lr"),
+    "out of range": (["--data.batch_size", "0"], "data.batch_size"),
+    "not a choice": (["--model.fusion", "sum"], "model.fusion"),
+    "negative epochs": (["--trainer.max_epochs", "-5"], "max_epochs"),
+    "no such data": (["--data.path", "nowhere.npz"], "nowhere.npz"),
+    "fusion without tabular": (["--data.use_tabular", "false"], "configs/embeddings.yaml"),
+    "no such checkpoint": (["--ckpt-path", "nowhere.ckpt"], "nowhere.ckpt"),
+    "no such config": (["--config", "nowhere.yaml"], "nowhere.yaml"),
+    "wrong number of class weights": (["--model.class_weights", "[1, 2]"], "20 classes"),
+}
+
+
+def mistake(arguments: list[str], capsys) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    message = error[error.index("error: ") :]
+    assert len(message.strip().splitlines()) <= 5
+    return message
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_reason_that_names_the_setting(case, packages, tmp_path, capsys):
+    options, expected = CASES[case]
+    arguments = ["fit", "--data.path", str(packages), "--runs-dir", str(tmp_path / "runs"), *options]
+    assert expected in mistake(arguments, capsys)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("data: {bath_size: 3}", "Did you mean 'data.batch_size'?"),
+        ("model: {lr: fast}", "model.lr"),
+        ("modle: {lr: 1}", "modle.lr"),
+        ("a: [", "config"),
+    ],
+)
+def test_mistakes_in_yaml(text, expected, packages, tmp_path, capsys):
+    config = tmp_path / "mistake.yaml"
+    config.write_text(text)
+    assert expected in mistake(["fit", "--data.path", str(packages), "--config", str(config)], capsys)
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_evaluation_needs_a_checkpoint(command, packages, capsys):
+    assert "--ckpt-path" in mistake([command, "--data.path", str(packages)], capsys)
+
+
+def test_a_file_that_is_no_checkpoint(packages, tmp_path, capsys):
+    path = tmp_path / "model.ckpt"
+    path.write_text("not a checkpoint")
+    assert "checkpoint" in mistake(["validate", "--data.path", str(packages), "--ckpt-path", str(path)], capsys)
