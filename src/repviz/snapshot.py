@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -37,6 +38,13 @@ class Sample:
         return len(self.labels)
 
 
+class Rows(NamedTuple):
+    """A whole split as the model takes it: inputs, each ``(n, ...)``, and labels ``(n,)`` int64, -1 = no class."""
+
+    inputs: tuple[Tensor, ...]
+    labels: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """What the model makes of the sample at one epoch, and the model itself, in eval mode.
@@ -49,6 +57,7 @@ class Snapshot:
         logits: ``(n_samples, n_classes)`` float32.
         model: the network, in eval mode while the snapshot is looked at; None where only activations were kept.
         criterion: ``(logits, labels) -> loss``, the one that training uses.
+        whole: the whole splits by name, for diagnostics that need more than the sample.
     """
 
     epoch: int
@@ -58,6 +67,7 @@ class Snapshot:
     logits: Tensor
     model: nn.Module | None = field(default=None, repr=False)
     criterion: Callable[[Tensor, Tensor], Tensor] | None = field(default=None, repr=False)
+    whole: Mapping[str, Rows] = field(default_factory=dict, repr=False)
 
     @property
     def layers(self) -> tuple[str, ...]:

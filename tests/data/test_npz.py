@@ -277,3 +277,16 @@ def test_files_are_closed_whatever_happens(tmp_path):
         still_open = {str(link.resolve()) for link in Path("/proc/self/fd").iterdir()}
         assert not still_open & {str(whole), str(broken)}
         assert caught.value is not None
+
+
+def test_without_tabular_the_columns_are_as_if_they_were_not_there(packages, tmp_path):
+    whole = np.load(packages)
+    path = tmp_path / "dirty.npz"
+    dirty = whole["financial_train"].copy()
+    dirty[3, 2] = np.nan
+    np.savez(path, **{**{key: whole[key] for key in whole.files}, "financial_train": dirty})
+    with pytest.raises(DataError, match="financial_train"):
+        read_npz(path, "fit")
+    arrays = read_npz(path, "fit", tabular=False)
+    assert arrays.n_tabular == 0
+    assert arrays.splits["train"].tabular is None

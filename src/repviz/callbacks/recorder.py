@@ -23,7 +23,7 @@ from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epoc
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.sample import SampleSettings
 from repviz.errors import UserError
-from repviz.snapshot import Sample, Snapshot, capture, observing
+from repviz.snapshot import SPLIT_NAMES, Rows, Sample, Snapshot, capture, observing
 from repviz.store import artifacts, run_folder
 from repviz.store.heartbeat import Heartbeat
 from repviz.store.metrics_table import Row, write_metrics
@@ -177,10 +177,22 @@ class RunRecorder(Checkpoint):
         with observing(pl_module):
             activations, logits = capture(pl_module, pl_module.sites(), self.sample.inputs)
             snapshot = Snapshot(
-                epoch, trainer.global_step, self.sample, activations, logits, pl_module, pl_module.criterion
+                epoch,
+                trainer.global_step,
+                self.sample,
+                activations,
+                logits,
+                pl_module,
+                pl_module.criterion,
+                self._whole(trainer),
             )
             for callback in due:
                 callback.look(snapshot, self.run_dir)
+
+    def _whole(self, trainer: Trainer) -> dict[str, Rows]:
+        data = trainer.datamodule
+        found = {name: data.rows(name) for name in SPLIT_NAMES if name in data.arrays.splits}
+        return {name: Rows(rows.inputs, rows.labels) for name, rows in found.items()}
 
     def _open_folder(self, trainer: Trainer) -> Path:
         """A new folder, or the checkpoint's own when its run goes on from where it ended."""

@@ -17,7 +17,7 @@ from repviz.data.batches import BatchDataset, BatchLoader, BatchOrder
 from repviz.data.checks import matched_to_training
 from repviz.data.reading import read
 from repviz.data.scaling import Scaling, fit_scaling
-from repviz.errors import UserError
+from repviz.errors import DataError, UserError
 
 log = logging.getLogger("repviz.data")
 
@@ -100,7 +100,7 @@ class EmbeddingDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Make the pickles' cache, once per machine, before the other processes look for it."""
         if Path(self.path).suffix != ".npz":
-            read(self.path, val_split=self.val_split, seed=self.seed, trust_pickle=self.trust_pickle)
+            self._read("fit" if self.trainer is None else self.trainer.state.fn.value)
 
     def setup(self, stage: str) -> None:
         """Read and check what ``stage`` needs; reading again is free.
@@ -193,7 +193,7 @@ class EmbeddingDataModule(LightningDataModule):
         self._fitted = state_dict
         self._rows = {}
         source = self.arrays
-        if state_dict["recipe"] is not None and source.recipe != state_dict["recipe"]:
+        if self.use_tabular and state_dict["recipe"] is not None and source.recipe != state_dict["recipe"]:
             # Pickled tables: their tabular columns are made anew, with the statistics of the training run.
             source = self._read_again(state_dict["recipe"])
         self._arrays = matched_to_training(
@@ -211,11 +211,19 @@ class EmbeddingDataModule(LightningDataModule):
             seed=self.seed,
             trust_pickle=self.trust_pickle,
             recipe_statistics=recipe_statistics,
+            tabular=self.use_tabular,
         )
 
     def _read_again(self, recipe_statistics: Any) -> Arrays:
-        stage = self.trainer.state.fn.value if self.trainer is not None else "fit"
-        return self.arrays if Path(self.path).suffix == ".npz" else self._read(stage, recipe_statistics)
+        """Pickled tables with the tabular recipe of the training run; an .npz cannot be made anew."""
+        if Path(self.path).suffix != ".npz":
+            return self._read("fit" if self.trainer is None else self.trainer.state.fn.value, recipe_statistics)
+        if self.arrays.recipe is not None:
+            raise DataError(
+                f"{self.path}: its tabular columns were made with other statistics than the checkpoint's training "
+                "data; give the pickled tables themselves with --data.path, and they are made anew"
+            )
+        return self.arrays
 
     def _fit(self) -> dict[str, Any]:
         """Fit the scalers on the training rows and say in one line what was seen and done."""

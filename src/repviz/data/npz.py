@@ -33,21 +33,22 @@ _MEMORY_SHARE = 0.8
 """Data that would fill more than this share of the memory is refused before it is read."""
 
 
-def read_npz(path: Path, purpose: Purpose = "any") -> Arrays:
+def read_npz(path: Path, purpose: Purpose = "any", *, tabular: bool = True) -> Arrays:
     """Read and check the splits that ``purpose`` needs: embeddings and tabular float32, labels int64.
 
     ``predict`` reads ``X_embed``; from a file without it the test rows, or else the validation rows, then without
-    asking for labels. Ids that the file does not give are ``"train:0"`` and so on.
+    asking for labels. Ids that the file does not give are ``"train:0"`` and so on. Without ``tabular``, tabular
+    columns are as if they were not in the file.
 
     Raises:
         DataError: a key is missing, or something in the file is not as it must be.
     """
-    arrays = load_npz(path, purpose)
+    arrays = load_npz(path, purpose, tabular=tabular)
     check(arrays)
     return arrays
 
 
-def load_npz(path: Path, purpose: Purpose = "any") -> Arrays:
+def load_npz(path: Path, purpose: Purpose = "any", *, tabular: bool = True) -> Arrays:
     """``read_npz`` without a look at the values: keys, shapes and dtypes are checked, labels and NaN are not.
 
     Raises:
@@ -56,7 +57,7 @@ def load_npz(path: Path, purpose: Purpose = "any") -> Arrays:
     path = Path(path)
     with NpzReader(path) as reader:
         splits = _wanted_splits(path, reader.keys, purpose)
-        members = _members(reader, splits)
+        members = _members(reader, splits, tabular=tabular)
         check_shapes({name: (m.shape, m.dtype) for name, m in members.items()}, path)
         _check_memory(path, members)
         classes = ("", "classes") in members
@@ -66,7 +67,7 @@ def load_npz(path: Path, purpose: Purpose = "any") -> Arrays:
             tabular_names=_tabular_names(reader, members),
             source=path,
             fingerprint=reader.fingerprint(ignored_prefix=_NOTE),
-            recipe=_recipe(reader),
+            recipe=_recipe(reader) if tabular else None,
         )
 
 
@@ -165,9 +166,11 @@ def _missing(path: Path, keys: tuple[str, ...], missing: list[str], purpose: str
     return data_error(path, listed(missing), found, expected)
 
 
-def _members(reader: NpzReader, splits: list[str]) -> dict[tuple[str, str], Member]:
+def _members(reader: NpzReader, splits: list[str], *, tabular: bool) -> dict[tuple[str, str], Member]:
     """The headers of the arrays to read, by split and field, embeddings first."""
     keys = set(reader.keys)
+    if not tabular:
+        keys -= {key for (_, field), key in NPZ_KEYS.items() if field in ("tabular", "tabular_names")}
     names = [(split, field) for split in splits for field in FIELDS]
     names += [("", "classes")] if any(NPZ_KEYS.get((s, "labels")) in keys for s in splits) else []
     names += [("", "tabular_names")] if any(NPZ_KEYS[s, "tabular"] in keys for s in splits) else []

@@ -28,6 +28,7 @@ def read(
     trust_pickle: bool = False,
     recipe_statistics: Mapping[str, Any] | None = None,
     cache: bool = True,
+    tabular: bool = True,
 ) -> Arrays:
     """Read and check data.
 
@@ -39,13 +40,14 @@ def read(
         trust_pickle: pickles: read without the safe reader.
         recipe_statistics: pickles: statistics of the tabular recipe to use instead of fitting them.
         cache: pickles: whether the result is kept beside them.
+        tabular: .npz: whether tabular columns are read at all.
 
     Raises:
         DataError: there is no such file, it has another form, or its content is not as it must be.
     """
     path = Path(path).expanduser()
     if form_of(path) == "npz":
-        return read_npz(path, purpose)
+        return read_npz(path, purpose, tabular=tabular)
     from repviz.data.pickles import read_pickles  # it imports pandas
 
     arrays = read_pickles(

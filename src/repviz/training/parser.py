@@ -10,6 +10,8 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 _UNKNOWN = re.compile(r"(?:does not accept option|nrecognized arguments:) *['\"]?(?:--)?([\w.\-]+)")
 
+_OPTION = re.compile(r"(?<![\w-])--\w[\w.]*")
+
 
 class Parser(LightningArgumentParser):
     """Says what is wrong in at most a few lines instead of the whole usage."""
@@ -24,6 +26,10 @@ class Parser(LightningArgumentParser):
         shown = " ".join(lines[:3])
         sys.stderr.write(f"error: {shown}{self._suggestion(shown)}\n")
         sys.exit(2)
+
+    def format_help(self) -> str:
+        """Option names are shown with dashes; underscores are accepted as well."""
+        return _OPTION.sub(lambda option: option[0].replace("_", "-"), super().format_help())
 
     def _suggestion(self, message: str) -> str:
         match = _UNKNOWN.search(message)

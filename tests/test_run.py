@@ -1,0 +1,60 @@
+"""A run folder from a notebook, without torch."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import repviz
+from repviz.errors import UserError
+from repviz.store import artifacts, run_folder
+from repviz.store.hdf5 import DamagedFileError
+from repviz.store.metrics_table import write_metrics
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    folder = tmp_path / "20260101_000000"
+    folder.mkdir()
+    run_folder.write_run_file(folder, {"state": "finished", "data": {"path": "<b>mine</b>.npz"}})
+    write_metrics(folder, [{"epoch": 0, "step": 0, "val_accuracy": 0.1}, {"epoch": 1, "step": 5, "train_loss": 2.0}])
+    for epoch in (0, 2, 10):
+        dataset = xr.Dataset({"accuracy": ("layer", np.array([epoch, epoch + 0.5]))}, {"layer": ["input", "logits"]})
+        artifacts.write_artifact(folder, "probe", epoch, dataset, step=epoch, version=1)
+    return folder
+
+
+def test_a_history_is_one_labelled_dataset(run_dir):
+    history = repviz.open_run(run_dir).history("probe")
+    assert history.accuracy.dims == ("epoch", "layer")
+    assert list(history.epoch.values) == [0, 2, 10]
+    assert float(history.accuracy.sel(epoch=10, layer="logits")) == 10.5
+
+
+def test_metrics_are_a_table_with_gaps(run_dir):
+    table = repviz.open_run(run_dir).metrics()
+    assert list(table.epoch) == [0, 1]
+    assert np.isnan(table.train_loss[0])
+    assert table.train_loss[1] == 2.0
+
+
+def test_what_is_missing_is_said_with_what_there_is(run_dir, tmp_path):
+    run = repviz.open_run(run_dir)
+    with pytest.raises(UserError, match=r"no 'probe' at epoch 3; there is epochs 0 to 10 \(3\)"):
+        run.read("probe", 3)
+    with pytest.raises(UserError, match="no 'landscape'; there is probe"):
+        run.history("landscape")
+    with pytest.raises(UserError, match=r"is not a run.*It holds runs: 20260101_000000"):
+        repviz.open_run(tmp_path)
+
+
+def test_a_damaged_artifact_is_named(run_dir):
+    artifacts.artifact_path(run_dir, "probe", 2).write_bytes(b"broken")
+    with pytest.raises(DamagedFileError, match=r"probe/epoch_000002\.h5"):
+        repviz.open_run(run_dir).read("probe", 2)
+
+
+def test_the_notebook_summary_shows_texts_and_runs_none(run_dir):
+    html = repviz.open_run(run_dir)._repr_html_()
+    assert "&lt;b&gt;mine" in html
+    assert "<b>" not in html
+    assert "probe (3)" in html
