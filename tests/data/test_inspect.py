@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from npz_samples import save, tiny_arrays
 
 from repviz.data.inspect import convert, summary
 from repviz.data.npz import read_notes, read_npz
 from repviz.errors import DataError
+from tests.data.npz_samples import save, tiny_arrays
 
 
 def squeezed(text: str) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from npz_samples import save, tiny_arrays
 
 from repviz.data.npz import load_npz, read_notes, read_npz, stored_dtypes, unused_keys, write_npz
 from repviz.errors import DataError
+from tests.data.npz_samples import save, tiny_arrays
 
 
 def test_real_data_arrives_as_numpy_sees_it(packages):

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from npz_samples import directory_entry, npy_bytes, npy_claiming, save, save_with_member, tiny_arrays
 
 from repviz.data.npz import read_npz
 from repviz.errors import DataError
+from tests.data.npz_samples import directory_entry, npy_bytes, npy_claiming, save, save_with_member, tiny_arrays
 
 TINY = tiny_arrays()
 

@@ -10,11 +10,11 @@ import zlib
 
 import numpy as np
 import pytest
-from npz_samples import npy_bytes, npy_claiming, save, save_with_member, tiny_arrays
 
 from repviz.data.npz import read_npz
 from repviz.data.npz_members import NpzReader
 from repviz.errors import DataError
+from tests.data.npz_samples import npy_bytes, npy_claiming, save, save_with_member, tiny_arrays
 
 SECONDS, BYTES = 1.0, 20 << 20
 """What reading a hostile file of a few kilobytes may cost at most."""

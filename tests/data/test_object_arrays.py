@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from npz_samples import npy_bytes, npy_claiming, save, save_with_member, tiny_arrays
 
 from repviz.data.npz import read_npz
 from repviz.data.object_arrays import RefusedPickle, decode_object_array
 from repviz.errors import DataError
+from tests.data.npz_samples import npy_bytes, npy_claiming, save, save_with_member, tiny_arrays
 
 
 def payload(array: np.ndarray, protocol: int = 4) -> bytes:

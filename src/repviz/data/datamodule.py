@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader
 from repviz.data.arrays import Arrays, Split
 from repviz.data.batches import BatchDataset, BatchLoader, BatchOrder
 from repviz.data.checks import matched_to_training
+from repviz.data.keys import NPZ_KEYS
+from repviz.data.pickles import PICKLE_KEYS
 from repviz.data.reading import read
 from repviz.data.scaling import Scaling, fit_scaling
 from repviz.errors import DataError, UserError
@@ -196,8 +198,10 @@ class EmbeddingDataModule(LightningDataModule):
         if self.use_tabular and state_dict["recipe"] is not None and source.recipe != state_dict["recipe"]:
             # Pickled tables: their tabular columns are made anew, with the statistics of the training run.
             source = self._read_again(state_dict["recipe"])
+        npz = Path(self.path).suffix == ".npz"
         self._arrays = matched_to_training(
             source,
+            names=NPZ_KEYS if npz else PICKLE_KEYS,
             classes=tuple(state_dict["classes"]),
             n_features=len(state_dict["embeddings"]["mean"]),
             tabular_names=tuple(state_dict["tabular_names"]) if self.use_tabular else None,

@@ -48,7 +48,7 @@ def read(
     path = Path(path).expanduser()
     if form_of(path) == "npz":
         return read_npz(path, purpose, tabular=tabular)
-    from repviz.data.pickles import read_pickles  # it imports pandas
+    from repviz.data.pickles import read_pickles  # it is not needed for .npz
 
     arrays = read_pickles(
         path,
