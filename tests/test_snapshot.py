@@ -21,14 +21,17 @@ def test_modes_weights_and_random_state_are_as_before(network):
     network[1].eval()  # a frozen part
     network[0].weight.requires_grad_(False)
     weights = {name: value.clone() for name, value in network.state_dict().items()}
+    threads = torch.get_num_threads()
     states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
     with observing(network):
         assert not any(module.training for module in network.modules())
         assert not torch.is_grad_enabled()
         capture(network, {"logits": network[4]}, [torch.randn(20, 5)])
         random.random(), np.random.rand(), torch.rand(1)
+        torch.set_num_threads(threads + 1)  # as numba's OpenMP layer does when it starts
     assert [module.training for module in network] == [True, False, True, True, True]
     assert torch.is_grad_enabled()
+    assert torch.get_num_threads() == threads
     assert not network[0].weight.requires_grad
     assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
     assert random.getstate() == states[0]

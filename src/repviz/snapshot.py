@@ -95,8 +95,10 @@ def observing(model: nn.Module) -> Iterator[nn.Module]:
     """Eval mode, no gradients and private random state for as long as someone looks; all restored afterwards.
 
     Every submodule gets its own mode back (a frozen part may have been in eval mode before). A compiled module runs
-    uncompiled meanwhile: hooks on its parts would make it compile anew.
+    uncompiled meanwhile: hooks on its parts would make it compile anew. The number of threads is restored too:
+    numba's first parallel function sets OpenMP's, which is torch's, and sums on two threads differ from those on one.
     """
+    threads = torch.get_num_threads()
     before = [(module, module.training, module._compiled_call_impl) for module in model.modules()]
     with isolated_random_state(), torch.no_grad():
         model.eval()
@@ -108,6 +110,7 @@ def observing(model: nn.Module) -> Iterator[nn.Module]:
             for module, mode, compiled in before:
                 module.training = mode
                 module._compiled_call_impl = compiled
+            torch.set_num_threads(threads)
 
 
 def capture(
