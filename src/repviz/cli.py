@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = _command(commands, "verify", _verify, "check that a run's diagnostics are complete and without errors")
     verify.add_argument("--run-dir", type=Path, default=None, metavar="RUN", help="default: the newest run")
     _add_runs_dir(verify)
+    _add_diagnose(_command(commands, "diagnose", _diagnose, "compute a run's missing diagnostics from its checkpoints"))
     data = commands.add_parser("data", help="inspect or convert a data file", description="Look at a data file.")
     _add_data(data.add_subparsers(title="commands", metavar="COMMAND", required=True))
     return parser
@@ -85,6 +86,42 @@ def _add_dashboard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8050, help="port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
+
+
+def _add_diagnose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run-dir", type=Path, default=None, metavar="RUN", help="default: the newest run")
+    _add_runs_dir(parser)
+    parser.add_argument("--data", default=None, metavar="PATH", help="the run's data, where it has moved")
+    parser.add_argument("--epochs", type=_epochs, default=None, help="0,5,10 or 0:50:5; default: those that are due")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=None, help="kinds, as in probe,projection")
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="KIND.NAME=VALUE",
+        help="another value for a setting of the run's configuration; may be given several times",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="compute again what is there")
+    parser.add_argument("--force", action="store_true", help="go on with other data than the run was trained on")
+
+
+def _epochs(text: str) -> list[int]:
+    """``0,5,10`` as it says, ``0:50:5`` from 0 to 50 in steps of 5, the end included."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, *rest = (int(number) for number in part.split(":"))
+        found += range(first, (rest[0] if rest else first) + 1, rest[1] if len(rest) > 1 else 1)
+    return found
+
+
+def _setting(text: str) -> tuple[str, object]:
+    import yaml
+
+    name, equals, value = text.partition("=")
+    if not equals or "." not in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KIND.NAME=VALUE, as in projection.n_neighbors=30")
+    return name, yaml.safe_load(value)
 
 
 def _add_data(commands: "argparse._SubParsersAction") -> None:
@@ -121,6 +158,22 @@ def _verify(options: argparse.Namespace) -> None:
     if found:
         sys.exit(1)
     sys.stdout.write(f"{run_dir}: every configured diagnostic is there, none failed\n")
+
+
+def _diagnose(options: argparse.Namespace) -> None:
+    from repviz.offline import diagnose
+    from repviz.store.listing import newest
+
+    computed = diagnose(
+        options.run_dir or newest(Path(options.runs_dir)),
+        data_path=options.data,
+        epochs=options.epochs,
+        only=options.only,
+        settings=dict(options.set),
+        overwrite=options.overwrite,
+        force=options.force,
+    )
+    sys.stdout.write(f"{computed} computed\n")
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -47,7 +47,9 @@ def test_the_sample_is_stratified_and_names_its_rows(fit, packages):
         rows = sample.index.values[sample.split.values == code]
         np.testing.assert_array_equal(sample.id.values[sample.split.values == code], data[f"id_{name}"][rows])
         np.testing.assert_array_equal(sample.label.values[sample.split.values == code], data[f"y_{name}"][rows])
-        np.testing.assert_array_equal(sample.tabular.values[sample.split.values == code], data[f"financial_{name}"][rows])
+        np.testing.assert_array_equal(
+            sample.tabular.values[sample.split.values == code], data[f"financial_{name}"][rows]
+        )
         np.testing.assert_array_equal(sample.text.values[sample.split.values == code], data[f"text_{name}"][rows])
     shares = np.bincount(sample.label.values[sample.split.values == 0], minlength=20) / 400
     np.testing.assert_allclose(shares, np.bincount(data["y_train"], minlength=20) / 3200, atol=1 / 400)

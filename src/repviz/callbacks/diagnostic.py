@@ -5,7 +5,7 @@ import inspect
 import logging
 import traceback
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -17,6 +17,8 @@ from repviz.store.hdf5 import DamagedFileError
 
 log = logging.getLogger("repviz")
 
+Mode = Literal["inline", "offline"]
+
 
 class DiagnosticCallback(Callback):
     """Runs one diagnostic at the untrained network, every n epochs and at the last, and stores its dataset.
@@ -27,11 +29,14 @@ class DiagnosticCallback(Callback):
 
     diagnostic_class: ClassVar[type[Diagnostic]]
 
-    def __init__(self, diagnostic: Diagnostic, *, enabled: bool = True, every_n_epochs: int = 1) -> None:
-        """Args: the diagnostic with its settings, whether it runs at all, and how often."""
+    def __init__(
+        self, diagnostic: Diagnostic, *, enabled: bool = True, every_n_epochs: int = 1, mode: Mode = "inline"
+    ) -> None:
+        """Args: the diagnostic with its settings, whether it runs at all, how often, and where."""
         self.diagnostic = diagnostic
         self.enabled = enabled
         self.every_n_epochs = every_n_epochs
+        self.mode = mode
         self._looked: int | None = None
 
     @property
@@ -48,10 +53,10 @@ class DiagnosticCallback(Callback):
 
     def is_due(self, epoch: int, *, last: bool) -> bool:
         """Whether to look at ``epoch``: the untrained network, every n-th epoch, and the last one."""
-        return self.enabled and self._looked != epoch and (last or epoch % self.every_n_epochs == 0)
+        return self._looked != epoch and (last or epoch % self.every_n_epochs == 0)
 
-    def look(self, snapshot: Snapshot, run_dir: Path) -> None:
-        """Compute and store; what goes wrong is stored instead."""
+    def look(self, snapshot: Snapshot, run_dir: Path) -> bool:
+        """Compute and store; what goes wrong is stored instead. Gives whether all went well."""
         self._looked = snapshot.epoch
         try:
             previous_epoch, earlier = earlier_datasets(self.diagnostic, run_dir, snapshot.epoch)
@@ -68,6 +73,8 @@ class DiagnosticCallback(Callback):
         except Exception as error:  # whatever a diagnostic does, training is never the victim
             log.warning("%s failed at epoch %d, training goes on: %s", self.kind, snapshot.epoch, error)
             _record(run_dir, self.kind, snapshot.epoch, error)
+            return False
+        return True
 
 
 def earlier_datasets(diagnostic: Diagnostic, run_dir: Path, epoch: int) -> tuple[int | None, Earlier]:
@@ -95,14 +102,22 @@ def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[Diagnost
     diagnostic is written twice.
     """
 
-    def __init__(self: DiagnosticCallback, enabled: bool = True, every_n_epochs: int = 1, **settings: Any) -> None:
-        DiagnosticCallback.__init__(self, diagnostic_class(**settings), enabled=enabled, every_n_epochs=every_n_epochs)
+    def __init__(
+        self: DiagnosticCallback,
+        enabled: bool = True,
+        every_n_epochs: int = 1,
+        mode: Mode = "inline",
+        **settings: Any,
+    ) -> None:
+        found = diagnostic_class(**settings)
+        DiagnosticCallback.__init__(self, found, enabled=enabled, every_n_epochs=every_n_epochs, mode=mode)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
         inspect.Parameter("enabled", keyword, default=True, annotation=bool),
         inspect.Parameter("every_n_epochs", keyword, default=1, annotation=PositiveInt),
+        inspect.Parameter("mode", keyword, default="inline", annotation=Mode),
     ]
     for field in dataclasses.fields(diagnostic_class):
         parameters.append(inspect.Parameter(field.name, keyword, default=field.default, annotation=field.type))
@@ -127,6 +142,7 @@ def _help(diagnostic_class: type[Diagnostic]) -> str:
         "Args:",
         "    enabled: whether this diagnostic runs.",
         "    every_n_epochs: look every n epochs, at the untrained network, and at the last epoch.",
+        "    mode: inline, between epochs; or offline, later from the checkpoints by 'repviz diagnose'.",
     ]
     return summary.strip().splitlines()[0] + "\n\n" + "\n".join(settings) + attributes.rstrip()
 

@@ -21,9 +21,10 @@ from repviz.atomic import write_text
 from repviz.callbacks import sample as sampling
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
 from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.callbacks.looking import look, whole_splits
 from repviz.callbacks.sample import SampleSettings
 from repviz.errors import UserError
-from repviz.snapshot import SPLIT_NAMES, Rows, Sample, Snapshot, capture, observing
+from repviz.snapshot import Sample
 from repviz.store import artifacts, run_folder
 from repviz.store.heartbeat import Heartbeat
 from repviz.store.metrics_table import Row, write_metrics
@@ -167,32 +168,13 @@ class RunRecorder(Checkpoint):
             self._heartbeat.update()
 
     def _look(self, trainer: Trainer, pl_module: LightningModule, epoch: int, *, last: bool) -> None:
-        due = [
-            callback
-            for callback in trainer.callbacks
-            if isinstance(callback, DiagnosticCallback) and callback.is_due(epoch, last=last)
-        ]
-        if not due:
-            return
-        with observing(pl_module):
-            activations, logits = capture(pl_module, pl_module.sites(), self.sample.inputs)
-            snapshot = Snapshot(
-                epoch,
-                trainer.global_step,
-                self.sample,
-                activations,
-                logits,
-                pl_module,
-                pl_module.criterion,
-                self._whole(trainer),
-            )
-            for callback in due:
-                callback.look(snapshot, self.run_dir)
+        due = [c for c in self._diagnostics(trainer) if c.mode == "inline" and c.is_due(epoch, last=last)]
+        if due:
+            whole = whole_splits(trainer.datamodule)
+            look(pl_module, self.sample, whole, due, self.run_dir, epoch=epoch, step=trainer.global_step)
 
-    def _whole(self, trainer: Trainer) -> dict[str, Rows]:
-        data = trainer.datamodule
-        found = {name: data.rows(name) for name in SPLIT_NAMES if name in data.arrays.splits}
-        return {name: Rows(rows.inputs, rows.labels) for name, rows in found.items()}
+    def _diagnostics(self, trainer: Trainer) -> list[DiagnosticCallback]:
+        return [c for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled]
 
     def _open_folder(self, trainer: Trainer) -> Path:
         """A new folder, or the checkpoint's own when its run goes on from where it ended."""
@@ -235,7 +217,7 @@ class RunRecorder(Checkpoint):
             "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
             "classes": list(data.classes),
             "layers": list(pl_module.sites()),
-            "kinds": [c.kind for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled],
+            "kinds": [c.kind for c in self._diagnostics(trainer) if c.mode == "inline"],
             "data": {
                 "path": str(Path(data.path).absolute()),
                 "fingerprint": data.arrays.fingerprint,

@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from repviz import logs
 from repviz.callbacks import callback_classes
 from repviz.callbacks.baseline import Baseline
+from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.early_stopping import EarlyStopping
 from repviz.callbacks.recorder import RunRecorder
 from repviz.callbacks.sample import SampleSettings
@@ -64,6 +65,12 @@ class RepvizCLI(LightningCLI):
         parser.add_argument(
             "--monitor_mode", type=Literal["max", "min"], default="max", help="whether larger or smaller is better"
         )
+        parser.add_argument(
+            "--diagnostics",
+            type=Literal["inline", "offline", "off"] | None,
+            default=None,
+            help="mode of all diagnostics at once, or off; left out, each block's own",
+        )
         parser.add_argument("--out", type=str, default=None, help="predict: file to write, .csv or .npz")
         parser.add_class_arguments(SampleSettings, "sample")
         parser.add_lightning_class_args(Runtime, "runtime")
@@ -77,7 +84,7 @@ class RepvizCLI(LightningCLI):
         parser = self._parser(self.subcommand)
         callbacks = [self._get(self.config_init, key) for key in parser.callback_keys]
         if self.subcommand == "fit":
-            callbacks = [callback for callback in callbacks if getattr(callback, "enabled", True)]
+            callbacks = [callback for callback in callbacks if self._wanted(callback)]
             callbacks += [RandomState(), self._recorder()]
         else:
             callbacks = [callback for callback in callbacks if isinstance(callback, Runtime)]
@@ -87,6 +94,14 @@ class RepvizCLI(LightningCLI):
         if settings["enable_progress_bar"] is None:
             settings["enable_progress_bar"] = sys.stdout.isatty()
         return self._instantiate_trainer(settings, callbacks)
+
+    def _wanted(self, callback: Callback) -> bool:
+        """Whether the callback's block is on, after the switch for all diagnostics has set its mode."""
+        switch = self._get(self.config_init, "diagnostics")
+        if isinstance(callback, DiagnosticCallback) and switch is not None:
+            callback.mode = "inline" if switch == "off" else switch
+            return callback.enabled and switch != "off"
+        return getattr(callback, "enabled", True)
 
     def before_fit(self) -> None:
         """Say a wrong path before anything is made."""

@@ -1,0 +1,98 @@
+"""The diagnostics from checkpoints: the same numbers as while training, and only what is missing."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import repviz
+from repviz.callbacks import callback_classes
+from repviz.cli import main
+from repviz.store import artifacts
+from tests.training.conftest import SMALL, fit  # noqa: F401
+
+POINTS = ["--sample.size", "150", "--sample.excluded", "20", "--projection.enabled", "true"]
+
+
+def test_offline_gives_the_numbers_of_inline_and_does_only_what_is_missing(fit, capsys):  # noqa: F811
+    inline = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS))
+    offline = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, "--diagnostics", "offline"))
+    assert offline.kinds() == []
+    main(["diagnose", "--run-dir", str(offline.path)])
+    assert offline.kinds() == inline.kinds() != []
+    for kind in inline.kinds():
+        assert offline.epochs(kind) == inline.epochs(kind)
+        for epoch in inline.epochs(kind):
+            one, other = inline.read(kind, epoch), offline.read(kind, epoch)
+            xr.testing.assert_equal(one, other)
+            assert one.attrs.get("previous_epoch") == other.attrs.get("previous_epoch")
+    before = {path: path.stat().st_mtime_ns for path in offline.path.rglob("*.h5")}
+    artifacts.artifact_path(offline.path, "projection", 1).unlink()
+    main(["diagnose", "--run-dir", str(offline.path)])
+    after = {path: path.stat().st_mtime_ns for path in offline.path.rglob("*.h5")}
+    changed = {path.name for path in before if before[path] != after[path]}
+    assert changed == {"epoch_000001.h5"}
+    assert capsys.readouterr().out.splitlines()[-1] == "1 computed"
+
+
+def test_epochs_kinds_and_settings_can_be_named(fit):  # noqa: F811
+    run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, "--diagnostics", "off"))
+    options = ["--only", "projection", "--epochs", "0:2:2", "--set", "projection.n-neighbors=7"]
+    main(["diagnose", "--run-dir", str(run.path), *options])
+    assert run.kinds() == ["projection"]
+    assert run.epochs("projection") == [0, 2]
+    assert run.read("projection", 2).sizes["k"] == 7
+    main(["diagnose", "--run-dir", str(run.path), "--only", "projection", "--epochs", "2", "--overwrite"])
+    assert run.read("projection", 2).sizes["k"] == 15
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--only", "prob"], "there is no diagnostic prob"),
+        (["--epochs", "7"], "no checkpoint of epoch 7"),
+        (["--set", "projection.n_neighbours=3"], "n_neighbours"),
+        (["--set", "projection.n_neighbors=many"], "n_neighbors"),
+        (["--data", "nowhere.npz"], "nowhere.npz"),
+    ],
+)
+def test_mistakes_are_one_reason(fit, options, expected, capsys):  # noqa: F811
+    run_dir = fit("--trainer.max_epochs", "1", "--diagnostics", "off")
+    with pytest.raises(SystemExit) as ended:
+        main(["diagnose", "--run-dir", str(run_dir), *options])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert "Traceback" not in error
+
+
+def test_other_data_is_refused_unless_forced(fit, packages, tmp_path, capsys):  # noqa: F811
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *POINTS, "--diagnostics", "offline"))
+    data = dict(np.load(packages))
+    data["X_train_embed"] = data["X_train_embed"][::-1]
+    np.savez(tmp_path / "other.npz", **data)
+    arguments = ["diagnose", "--run-dir", str(run.path), "--data", str(tmp_path / "other.npz")]
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "fingerprint" in capsys.readouterr().err
+    assert run.kinds() == []
+    main([*arguments, "--force", "--only", "projection"])
+    assert run.kinds() == ["projection"]
+
+
+def test_a_failure_is_recorded_said_and_the_rest_is_done(fit, monkeypatch, capsys):  # noqa: F811
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *POINTS, "--diagnostics", "offline"))
+    broken = callback_classes()["projection"].diagnostic_class
+    compute = broken.compute
+
+    def fail_once(self, snapshot, earlier):
+        if snapshot.epoch == 0:
+            raise ValueError("not today")
+        return compute(self, snapshot, earlier)
+
+    monkeypatch.setattr(broken, "compute", fail_once)
+    with pytest.raises(SystemExit) as ended:
+        main(["diagnose", "--run-dir", str(run.path), "--only", "projection"])
+    assert ended.value.code == 2
+    assert "1 of 2 failed" in capsys.readouterr().err
+    assert run.errors("projection")[0]["message"] == "not today"
+    assert run.epochs("projection") == [1]

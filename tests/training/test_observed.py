@@ -1,0 +1,110 @@
+"""Training that is looked at: nothing changes by looking, and what was seen is complete and readable."""
+
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+import repviz
+from repviz.cli import main
+from repviz.diagnostics.projection import Projection
+from repviz.store.metrics_table import read_metrics
+from tests.conftest import ROOT
+from tests.training.conftest import SMALL, same_weights, weights
+
+LOOK = ["--projection.enabled", "true", "--sample.size", "150", "--sample.excluded", "20"]
+CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.yaml"))
+
+
+def test_the_weights_are_the_same_with_and_without_looking(fit):
+    seen = fit("--trainer.max_epochs", "2", *LOOK)
+    unseen = fit("--trainer.max_epochs", "2")
+    assert same_weights(weights(seen), weights(unseen))
+    assert (seen / "metrics.csv").read_text() == (unseen / "metrics.csv").read_text()
+
+
+def test_every_epoch_is_seen_on_the_fixed_sample(fit):
+    run = repviz.open_run(fit("--trainer.max_epochs", "3", "--projection.every_n_epochs", "2", *LOOK))
+    assert "projection" in run.kinds()
+    assert run.epochs("projection") == [0, 2, 3]
+    assert run.errors("projection") == {}
+    last = run.read("projection", 3)
+    assert list(last.layer.values) == ["input", "block1", "block2", "penultimate", "logits"]
+    assert np.isfinite(last.coordinates).all()
+    np.testing.assert_array_equal(last.label, run.sample().label)
+    assert (last.attrs["epoch"], last.attrs["step"], last.attrs["previous_epoch"]) == (3, 21, 2)
+    history = run.history("projection")
+    assert list(history.epoch.values) == [0, 2, 3]
+    main(["verify", "--run-dir", str(run.path)])
+
+
+def test_a_diagnostic_that_fails_is_recorded_and_training_goes_on(fit, monkeypatch, capsys):
+    def fail(self, snapshot, earlier):
+        raise MemoryError("too many points")
+
+    unseen = fit("--trainer.max_epochs", "2")
+    monkeypatch.setattr(Projection, "compute", fail)
+    run = repviz.open_run(fit("--trainer.max_epochs", "2", *LOOK))
+    assert run.info()["state"] == "finished"
+    assert {epoch: error["error"] for epoch, error in run.errors("projection").items()} == dict.fromkeys(
+        range(3), "MemoryError"
+    )
+    assert same_weights(weights(run.path), weights(unseen))
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "--run-dir", str(run.path)])
+    assert ended.value.code == 1
+    assert "projection failed at epoch 1: MemoryError: too many points" in capsys.readouterr().err
+
+
+def test_killed_at_any_moment_everything_that_is_there_can_be_read_and_the_run_goes_on(start, packages, tmp_path):
+    random = np.random.default_rng(0)
+    settings = ["--data.path", str(packages), *SMALL, *LOOK, "--trainer.max_epochs", "60"]
+    process = start("fit", "--runs-dir", str(tmp_path), *settings)
+    wait_for(process, lambda: list(tmp_path.glob("*/artifacts/projection/epoch_000002.h5")))
+    (run_dir,) = tmp_path.iterdir()
+    for _ in range(3):
+        epochs = len(list(run_dir.glob("artifacts/projection/*.h5")))
+        wait_for(process, lambda seen=epochs: len(list(run_dir.glob("artifacts/projection/*.h5"))) > seen)
+        time.sleep(random.uniform(0, 0.3))
+        process.kill()
+        process.wait()
+        run = repviz.open_run(run_dir)
+        assert run.info()["state"] == "killed"
+        assert [row["epoch"] for row in read_metrics(run_dir)] == list(range(len(read_metrics(run_dir))))
+        for epoch in run.epochs("projection"):
+            run.read("projection", epoch)
+        for checkpoint in (run_dir / "checkpoints").glob("*.ckpt"):
+            weights(run_dir, checkpoint.name)
+        last = str(run_dir / "checkpoints" / "last.ckpt")
+        process = start("fit", "--config", str(run_dir / "config.yaml"), "--ckpt-path", last)
+    assert list(tmp_path.iterdir()) == [run_dir]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_shipped_config_runs(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data" / "packages_small.npz", tmp_path / "data")
+    shutil.copytree(ROOT / "data" / "pickles", tmp_path / "data" / "pickles")
+    main(
+        [
+            *("fit", "--config", str(ROOT / "configs" / config), "--trainer.max_epochs", "1"),
+            *("--trainer.accelerator", "cpu", "--sample.size", "100", "--sample.excluded", "10"),
+        ]
+    )
+    (run_dir,) = (tmp_path / "runs").iterdir()
+    run = repviz.open_run(run_dir)
+    assert run.info()["state"] == "finished"
+    assert len(read_metrics(run_dir)) == 2
+    assert set(run.kinds()) == set(run.info()["kinds"])
+    assert set(run.info()["results"]) == {"model_best", "logistic_regression"}
+    main(["verify", "--run-dir", str(run_dir)])
+
+
+def wait_for(process, condition) -> None:
+    deadline = time.monotonic() + 180
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
