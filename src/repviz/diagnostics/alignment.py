@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 
-SLACK = 0.05
-"""Share of an axis's variance that may be given up to keep it where it was."""
+EQUAL = 0.05
+"""Axes whose variances differ by less than this share are as good as equal: any rotation of them is allowed."""
+DISTINCT = 0.2
+"""Axes whose variances differ by more are principal axes of their own: none is turned towards the other."""
 
 
 def orthogonal_procrustes(points: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -44,54 +46,50 @@ def sign_aligned(scores: np.ndarray, previous: np.ndarray) -> np.ndarray:
     return aligned
 
 
-def steady_axes(
-    scores: np.ndarray, previous: np.ndarray, n_components: int = 2, slack: float = SLACK
-) -> np.ndarray:
-    """Axes that explain nearly the most variance and, among those that do, stay nearest to the previous ones.
+def steady_axes(scores: np.ndarray, previous: np.ndarray) -> np.ndarray:
+    """Principal axes, with those of nearly equal variance turned to where the previous ones were.
 
-    Principal axes of nearly equal variance are exchanged or turned by the least noise. So each axis starts as the
-    direction of greatest variance that is orthogonal to the axes before it, and is turned towards its predecessor
-    (the direction that best predicts the previous coordinate, by least squares) as far as it keeps ``1 - slack`` of
-    that variance. Distinct principal axes thus stay what they are, up to sign; nearly equal ones stay put.
+    Such axes are exchanged or turned by the least noise. So each axis starts as the direction of greatest variance
+    that is orthogonal to the axes before it, and is turned towards its predecessor (the direction that best predicts
+    the previous coordinate, by least squares) among the directions of nearly as much variance: freely among those
+    ``EQUAL`` to the greatest, not at all towards those ``DISTINCT`` from it, and gradually less between the two, so
+    that eigenvalues may cross without a jump. Where all are distinct the axes are those of PCA, signs aligned.
 
     Args:
-        scores: ``(n, m)``, uncorrelated columns of mean zero: principal components, in any order.
-        previous: ``(n, n_components)``, coordinates of the same points at the previous epoch.
-        n_components: number of axes, at most m.
-        slack: 0 (principal axes, signs aligned) to 1 (the previous axes, wherever they point).
+        scores: ``(n, m)``, uncorrelated columns of mean zero: the first m principal components, m >= c. They must
+            include all whose variance is not ``DISTINCT`` from that of the c-th.
+        previous: ``(n, c)``, coordinates of the same points at the previous epoch.
 
     Returns:
-        ``(m, n_components)`` float64, orthonormal columns; coordinates are ``scores @ steady_axes(...)``.
+        ``(m, c)`` float64, orthonormal columns; the coordinates are ``scores @ steady_axes(...)``.
     """
     variances = np.square(scores).mean(0)
     before = previous - previous.mean(0, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slopes = np.where(variances[:, None] > 0, scores.T @ before / (len(scores) * variances[:, None]), 0.0)
-    axes = np.empty((scores.shape[1], 0))
-    floor = 1e-12 * max(float(variances.max()), np.finfo(np.float64).tiny)
-    for component in range(n_components):
+    varied = np.where(variances > 0, variances, np.inf)
+    slopes = scores.T @ before / (len(scores) * varied[:, None])
+    floor = 1e-12 * variances.max() or 1.0  # tells directions without variance from those that are taken
+    axes = np.empty((len(variances), 0))
+    for component in range(previous.shape[1]):
         free = np.eye(len(axes)) - axes @ axes.T
-        # the floor keeps directions without variance apart from those that are taken
-        _, vectors = np.linalg.eigh((free * (variances + floor)) @ free)
-        axis = _turned(vectors[:, -1], free @ slopes[:, component], variances, slack)
-        axes = np.column_stack([axes, axis])
+        spectrum, directions = np.linalg.eigh((free * (variances + floor)) @ free)
+        candidates = directions[:, spectrum > (1 - DISTINCT) * spectrum[-1]]
+        wanted = candidates @ (candidates.T @ slopes[:, component])
+        axes = np.column_stack([axes, _turned(directions[:, -1], wanted, variances + floor)])
     return axes
 
 
-def _turned(best: np.ndarray, wanted: np.ndarray, variances: np.ndarray, slack: float) -> np.ndarray:
-    """``best`` turned towards ``wanted`` as far as the variance along it stays above ``1 - slack`` of the best."""
-    length = np.linalg.norm(wanted)
-    if length == 0:
+def _turned(best: np.ndarray, wanted: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """The unit vector ``best`` turned towards ``wanted``, as far as the variance beside it allows."""
+    if not wanted.any():
         return best
-    wanted = wanted / length
+    wanted = wanted / np.linalg.norm(wanted)
     best = best if best @ wanted >= 0 else -best
     aside = wanted - (best @ wanted) * best
-    sine = np.linalg.norm(aside)
+    sine = float(np.linalg.norm(aside))
     if sine == 0:
         return best
     aside = aside / sine
-    greatest, least = np.square(best) @ variances, np.square(aside) @ variances
-    # the variance along the way is cos² greatest + sin² least: there is no mixed term from an eigenvector
-    affordable = slack * greatest / (greatest - least) if greatest > least else 1.0
-    angle = min(math.atan2(sine, best @ wanted), math.asin(math.sqrt(min(1.0, affordable))))
+    gap = 1 - (np.square(aside) @ variances) / (np.square(best) @ variances)
+    allowed = math.pi / 2 * float(np.clip((DISTINCT - gap) / (DISTINCT - EQUAL), 0, 1))
+    angle = min(math.atan2(sine, best @ wanted), allowed)
     return math.cos(angle) * best + math.sin(angle) * aside

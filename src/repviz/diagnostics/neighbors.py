@@ -52,10 +52,11 @@ def standard_position(points: Tensor) -> tuple[Tensor, float]:
     Returns:
         ``(n, d)`` float64, and the divisor (1 where all points coincide).
     """
-    centred = points.double()
-    centred = centred - centred.mean(0)
-    scale = float(centred.abs().max()) or 1.0
-    return centred / scale, scale
+    position = points.to(torch.float64, copy=True)
+    position -= position.mean(0)
+    scale = float(position.abs().max()) or 1.0
+    position /= scale
+    return position, scale
 
 
 def squared_distances(rows: Tensor, points: Tensor) -> Tensor:
@@ -72,13 +73,12 @@ def squared_distances(rows: Tensor, points: Tensor) -> Tensor:
     return norms.addmm_(rows, points.T, alpha=-2)
 
 
-def rounding(rows: Tensor, points: Tensor) -> Tensor:
-    """How far ``squared_distances`` can be off, per row: ``(m, 1)``.
+def rounding(squared_norms: Tensor, width: int) -> Tensor:
+    """How far ``squared_distances`` can be off for a pair of points, given the sum of their squared norms.
 
     Rounding errors of a dot product add up like a random walk, hence the square root; the factor leaves room.
     """
-    reach = rows.square().sum(1, keepdim=True) + points.square().sum(1).max()
-    return 2 * torch.finfo(points.dtype).eps * points.shape[1] ** 0.5 * reach
+    return 2 * torch.finfo(squared_norms.dtype).eps * width**0.5 * squared_norms
 
 
 def product_dtype(device: torch.device) -> torch.dtype:
@@ -108,6 +108,7 @@ def _nearest(rows: Tensor, approximate: Tensor, exact: Tensor, k: int) -> tuple[
     candidates = candidates.sort(dim=1).values
     true = torch.stack([(exact[rows] - exact[column]).square().sum(1) for column in candidates.T], dim=1)
     true, order = true.sort(dim=1, stable=True)
-    error = rounding(approximate[rows], approximate)[:, 0]
+    norms = approximate.square().sum(1)
+    error = rounding(norms[rows] + norms.max(), exact.shape[1])
     certain = (true[:, k - 1] <= kept[:, -1] - error) | (candidates.shape[1] == n - 1)
     return candidates.gather(1, order[:, :k]), true[:, :k], certain

@@ -33,13 +33,13 @@ def principal_axes(points: Tensor) -> PrincipalAxes:
     n, d = points.shape
     mean = points.double().mean(0)
     if d <= n:
-        spectrum, axes = torch.linalg.eigh(_covariance(points, mean))
+        spectrum, vectors = torch.linalg.eigh(_covariance(points, mean))
+        axes = vectors.flip(1)
     else:
         centred = points.double() - mean
         spectrum, vectors = torch.linalg.eigh(centred @ centred.T / max(n - 1, 1))
-        axes = torch.linalg.qr(centred.T @ vectors.flip(1)).Q.flip(1)
+        axes = torch.linalg.qr(centred.T @ vectors.flip(1)).Q
     variances = spectrum.flip(0).clamp_min(0)
-    axes = axes.flip(1)
     largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
     return PrincipalAxes(mean, axes * torch.where(largest < 0, -1.0, 1.0), variances, float(variances.sum()))
 
