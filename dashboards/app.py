@@ -1,0 +1,94 @@
+"""``create_app``: the dashboard of one runs folder. No globals: any number of apps can live in one process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dash import ClientsideFunction, Dash, Input
+from repviz.dashboards import guard, ids
+from repviz.dashboards.cache import FileCache
+from repviz.dashboards.catalog import Catalog
+from repviz.dashboards.layout import shell
+from repviz.dashboards.manifest import Manifests
+from repviz.dashboards.pages import PAGES
+from repviz.dashboards.routes import data_routes
+
+from repviz.figures.metrics import PANELS
+
+_FRAMES_BYTES = 256_000_000
+_SAMPLES_BYTES = 128_000_000
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+    <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        {%metas%}
+        <title>{%title%}</title>
+        <link rel="icon" type="image/svg+xml" href="assets/icon.svg">
+        <script src="assets/scheme.js"></script>
+        {%css%}
+    </head>
+    <body>
+        {%app_entry%}
+        <footer>
+            {%config%}
+            {%scripts%}
+            {%renderer%}
+        </footer>
+    </body>
+</html>
+"""
+
+
+def create_app(runs_dir: Path | str, accepted_host: Callable[[str], bool] = guard.is_loopback) -> Dash:
+    """The dashboard of ``runs_dir``, which need not exist yet.
+
+    Args:
+        runs_dir: folder of the runs.
+        accepted_host: which host names requests may bear; see ``guard.accepted_host``.
+    """
+    app = Dash(
+        "repviz",
+        title="repviz",
+        update_title=None,
+        assets_folder=str(Path(__file__).parent / "assets"),
+        assets_ignore=r"scheme\.js",
+        index_string=_INDEX,
+        serve_locally=True,
+        suppress_callback_exceptions=False,
+        enable_mcp=False,
+    )
+    catalog = Catalog(Path(runs_dir))
+    manifests = Manifests(catalog, FileCache(_FRAMES_BYTES))
+    app.layout = shell()
+    for page in PAGES:
+        page.register(app, catalog, manifests)
+    register(app)
+    app.server.register_blueprint(data_routes(catalog, manifests, FileCache(_SAMPLES_BYTES)))
+    hashes = app.csp_hashes()
+    guard.install(app.server, accepted_host, lambda: hashes)
+    return app
+
+
+def register(app: Dash) -> None:
+    """Pass on to the scripts what components report; see ``assets/90_callbacks.js``."""
+
+    def forward(function: str, *inputs: Input, initially: bool = False) -> None:
+        app.clientside_callback(ClientsideFunction("repviz", function), *inputs, prevent_initial_call=not initially)
+
+    forward("start", Input(ids.APP, "data"), initially=True)
+    forward("tick", Input(ids.TICK, "n_intervals"))
+    forward("chooseRun", Input(ids.RUN, "value"))
+    forward("setMethod", Input(ids.METHOD, "value"))
+    forward("setAxes", Input(ids.AXES, "value"))
+    forward("setLabels", Input(ids.LABELS, "checked"))
+    forward("setFollow", Input(ids.FOLLOW, "checked"))
+    forward("setSpeed", Input(ids.SPEED, "value"))
+    forward("setLog", Input(ids.LOG, "checked"))
+    forward("toggleMenu", Input(ids.BURGER, "opened"))
+    for button in (ids.FIRST, ids.PREVIOUS, ids.PLAY, ids.NEXT, ids.LATEST, ids.HELP, ids.PROBLEMS):
+        forward(button, Input(button, "n_clicks"))
+    for page in PAGES:
+        forward("choosePage", Input(ids.nav(page.NAME), "n_clicks"))
+    for name in PANELS:
+        forward("curveDrawn", Input(ids.curve(name), "figure"))

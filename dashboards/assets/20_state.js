@@ -1,0 +1,143 @@
+// The one place that knows what is being looked at. Everything else listens to it.
+//
+// `state` is what the user chose and what the URL says; `data` is what the server told. Modules subscribe with
+// `on(event, listener)`: "state" (changed keys), "manifest", "metrics", "sample", "runs". Controls of Dash report to
+// `set`, and are told about changes that come from elsewhere (URL, keys, play) with `mirror`.
+window.repviz = (() => {
+  const DEFAULTS = {
+    run: null, // name of the run
+    page: "overview",
+    epoch: null, // the wanted epoch; counts only while `follow` is off
+    follow: true, // always show the latest epoch
+    method: "umap",
+    layer: null, // one layer alone, null = all
+    classes: null, // class numbers that are shown, null = all
+    splits: null, // split codes that are shown, null = all
+    axes: "locked", // "locked": one box for all epochs; "free": each epoch fills its map
+    labels: true,
+    log: false,
+    speed: 1,
+    theme: "light",
+  };
+  const state = { ...DEFAULTS };
+  const data = { config: null, runs: null, manifest: null, rows: [], sample: null, sampleProblem: null };
+  const listeners = {};
+
+  function on(event, listener) {
+    (listeners[event] ??= []).push(listener);
+  }
+
+  function emit(event, detail) {
+    for (const listener of listeners[event] ?? []) listener(detail);
+  }
+
+  /** Change some of the state; listeners hear which keys really changed. */
+  function set(patch) {
+    const changed = Object.keys(patch).filter((key) => !same(state[key], patch[key]));
+    if (!changed.length) return;
+    for (const key of changed) state[key] = patch[key];
+    // Going back in the browser undoes a change of run, page or layer, but not every step through the epochs.
+    writeUrl(changed.some((key) => ["run", "page", "layer"].includes(key)));
+    emit("state", new Set(changed));
+  }
+
+  function same(a, b) {
+    return a === b || (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((v, i) => v === b[i]));
+  }
+
+  // --- the URL ---
+
+  const TEXTS = ["run", "page", "method", "layer", "axes"];
+  const LISTS = ["classes", "splits"];
+
+  function writeUrl(push) {
+    if (!data.config) return; // what the URL says has not been read yet
+    const query = new URLSearchParams();
+    for (const key of TEXTS) if (state[key] !== DEFAULTS[key] && state[key] !== null) query.set(key, state[key]);
+    if (!state.follow && state.epoch !== null) query.set("epoch", state.epoch);
+    for (const key of LISTS) if (state[key]) query.set(key, state[key].join(","));
+    if (!state.labels) query.set("labels", "0");
+    if (state.log) query.set("log", "1");
+    const url = `${location.pathname}?${query}`;
+    if (url === location.pathname + location.search) return;
+    if (push && location.search) history.pushState(null, "", url);
+    else history.replaceState(null, "", url);
+  }
+
+  /** What the URL says, completed by defaults; what it says wrongly is left out. */
+  function readUrl() {
+    const query = new URLSearchParams(location.search);
+    const found = { follow: true, epoch: null };
+    for (const key of TEXTS) found[key] = query.get(key) ?? DEFAULTS[key];
+    for (const key of LISTS) {
+      const numbers = (query.get(key) ?? "").split(",").filter((text) => /^-?\d+$/.test(text));
+      found[key] = numbers.length ? numbers.map(Number) : null;
+    }
+    const epoch = query.get("epoch") ?? "";
+    if (/^\d+$/.test(epoch)) Object.assign(found, { epoch: Number(epoch), follow: false });
+    found.labels = query.get("labels") !== "0";
+    found.log = query.get("log") === "1";
+    if (!data.config.pages.includes(found.page)) found.page = DEFAULTS.page;
+    if (!data.config.methods.some(([name]) => name === found.method)) found.method = DEFAULTS.method;
+    if (!["locked", "free"].includes(found.axes)) found.axes = DEFAULTS.axes;
+    return found;
+  }
+
+  window.addEventListener("popstate", () => data.config && set(readUrl()));
+
+  // --- epochs ---
+
+  /** Epochs that exist for what is shown, ascending. */
+  function timeline() {
+    const maps = data.manifest?.artifacts.projection?.epochs ?? [];
+    if (state.page !== "overview") return maps;
+    return [...new Set([...maps, ...(data.manifest?.metrics.epochs ?? [])])].sort((a, b) => a - b);
+  }
+
+  /** The epoch that is looked at: one of `timeline`, null where there is none. */
+  function currentEpoch() {
+    return state.follow ? (timeline().at(-1) ?? null) : nearest(timeline(), state.epoch);
+  }
+
+  /** The latest of `epochs` that is not after `wanted`, else the first. */
+  function nearest(epochs, wanted) {
+    return epochs.findLast((epoch) => epoch <= wanted) ?? epochs[0] ?? null;
+  }
+
+  /** The method that is drawn: the chosen one, or one that the run has. */
+  function method() {
+    const there = Object.keys(data.manifest?.extents ?? {});
+    return there.length && !there.includes(state.method) ? there[0] : state.method;
+  }
+
+  /** Go to an epoch by the user's will: following ends, unless it is the latest one of a run that is being followed. */
+  function goTo(epoch) {
+    if (epoch !== null) set({ epoch, follow: false });
+  }
+
+  // --- Dash ---
+
+  /** Set properties of a Dash component. */
+  function mirror(id, properties) {
+    window.dash_clientside.set_props(id, properties);
+  }
+
+  /** An element with attributes and children; text is always text, never markup. */
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key === "class") made.className = value;
+      else if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+      else if (value !== null && value !== false) made.setAttribute(key, value === true ? "" : value);
+    }
+    made.append(...children.filter((child) => child !== null && child !== undefined));
+    return made;
+  }
+
+  const look = () => data.config.looks[state.theme];
+  const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  return {
+    state, data, on, emit, set, readUrl, timeline, currentEpoch, nearest, method, goTo, mirror, element, look, calm,
+  };
+})();

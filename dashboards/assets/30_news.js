@@ -1,0 +1,139 @@
+// Asking the server for news: which runs there are, and the manifest of the run that is looked at.
+(() => {
+  const { state, data, on, emit, set } = repviz;
+  const RUNS_EVERY = 3; // ticks
+  const SUBSAMPLE = 20000; // medians of more points than this are taken of every k-th one
+  const tags = {}; // what the server called the answer we have, per URL
+  let ticks = 0;
+  let busy = false;
+  let again = false; // another run was chosen while an answer was awaited
+  let failures = 0;
+
+  /** The answer as JSON; null where nothing has changed. Throws an Error with the server's reason. */
+  async function ask(url) {
+    const response = await fetch(url, tags[url] ? { headers: { "If-None-Match": tags[url] } } : {});
+    if (response.status === 304) return null;
+    if (!response.ok) throw await problem(response);
+    const answer = await response.json();
+    tags[url] = response.headers.get("ETag");
+    return answer;
+  }
+
+  /** What the server says is wrong, as an Error. */
+  async function problem(response) {
+    const answer = await response.json().catch(() => ({}));
+    const error = new Error(answer.message ?? `the server answered ${response.status}`);
+    error.kind = answer.problem ?? "server";
+    return error;
+  }
+
+  const address = (run, what) => `data/runs/${encodeURIComponent(run)}/${what}`;
+
+  async function tick() {
+    if (busy || !data.config) return;
+    busy = true;
+    try {
+      if (ticks++ % RUNS_EVERY === 0 || !state.run) await askRuns();
+      if (state.run) await askManifest(state.run);
+      if (failures) emit("server", { reachable: true });
+      failures = 0;
+    } catch (error) {
+      // One lost answer is nothing to speak of; two are.
+      if (++failures >= 2) emit("server", { reachable: false, message: String(error.message ?? error) });
+    } finally {
+      busy = false;
+    }
+    if (again) {
+      again = false;
+      await tick();
+    }
+  }
+
+  async function askRuns() {
+    const answer = await ask("data/runs");
+    if (answer) {
+      data.runs = answer;
+      emit("runs");
+    }
+    if (!state.run && data.runs?.runs.length) set({ run: data.runs.runs[0].name });
+  }
+
+  async function askManifest(run) {
+    try {
+      const manifest = await ask(address(run, "manifest"));
+      if (manifest && run === state.run) await take(manifest);
+    } catch (error) {
+      if (error.kind !== "missing") throw error;
+      if (run === state.run) forget(error.message);
+    }
+  }
+
+  async function take(manifest) {
+    const before = data.manifest;
+    const isNew = before?.run !== manifest.run;
+    data.manifest = manifest;
+    if (isNew) Object.assign(data, { rows: [], sample: null, sampleProblem: null });
+    const [newRows, newSample] = await Promise.all([
+      isNew || before.metrics.version !== manifest.metrics.version ? askRows(manifest.run) : false,
+      isNew || before.sample !== manifest.sample ? askSample(manifest.run, manifest.sample) : false,
+    ]);
+    if (data.manifest !== manifest) return;
+    if (newSample) emit("sample");
+    if (newRows) emit("metrics");
+    emit("manifest", { isNew });
+  }
+
+  async function askRows(run) {
+    const response = await fetch(address(run, "metrics"));
+    if (!response.ok) return true; // the manifest says what is wrong with the table
+    const rows = await response.json();
+    if (run === state.run) data.rows = rows;
+    return true;
+  }
+
+  async function askSample(run, version) {
+    data.sampleProblem = null;
+    if (version === null) return true;
+    const response = await fetch(address(run, "sample"));
+    if (!response.ok) {
+      data.sampleProblem = (await problem(response)).message;
+      return true;
+    }
+    const buffer = await response.arrayBuffer();
+    const { header, offset } = repviz.unpack(buffer);
+    const labels = new Int16Array(buffer, offset, header.n);
+    const splits = new Int8Array(buffer, offset + 2 * header.n, header.n);
+    if (run === state.run) data.sample = { n: header.n, labels, splits, version, ...prepared(labels) };
+    return true;
+  }
+
+  /** What every drawing needs: the colour number of each point, and some rows of each class for its median. */
+  function prepared(labels) {
+    const none = data.manifest.colors.length;
+    const colors = Float32Array.from(labels, (label) => (label < 0 || label >= none ? none : label));
+    const members = new Map();
+    const stride = Math.ceil(labels.length / SUBSAMPLE);
+    for (let row = 0; row < labels.length; row += stride) {
+      if (labels[row] < 0) continue;
+      if (!members.has(labels[row])) members.set(labels[row], []);
+      members.get(labels[row]).push(row);
+    }
+    return { colors, members };
+  }
+
+  function forget(message) {
+    Object.assign(data, { manifest: null, rows: [], sample: null });
+    emit("manifest", { isNew: true, message });
+  }
+
+  on("state", (changed) => {
+    if (!changed.has("run")) return;
+    Object.assign(data, { manifest: null, rows: [], sample: null });
+    for (const url of Object.keys(tags)) if (url !== "data/runs") delete tags[url];
+    emit("manifest", { isNew: true });
+    if (busy) again = true;
+    else tick();
+  });
+
+  Object.assign(repviz, { tick, address, problem });
+})();

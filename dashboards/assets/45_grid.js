@@ -1,0 +1,218 @@
+// Grids of maps that share one WebGL renderer: all layers on one page, one layer on the overview.
+(() => {
+  const { state, data, on, set, element } = repviz;
+  const FADED = 0.07;
+  const MOST_ON_A_CPU = 40000; // points in all maps together
+  const GAP = 12; // the page's, between cards
+  const FOOTER = 84 + 16;
+  const LEAST_WIDTH = 240; // of a map's card
+  const LEAST_HEIGHT = 270;
+  let renderer = null;
+  let canvas = null;
+  const grids = [];
+
+  /** The renderer of all maps; null where the browser has no WebGL. */
+  function shared() {
+    if (renderer || canvas) return renderer;
+    canvas = element("canvas", { width: 64, height: 64 });
+    try {
+      renderer = reglScatterplot.createRenderer({ canvas });
+    } catch (error) {
+      console.warn(`no WebGL: ${error.message}`);
+      return null;
+    }
+    canvas.addEventListener("webglcontextlost", () => {
+      for (const grid of grids) grid.sayAll("The graphics context was lost. Reload the page to draw the maps again.");
+    });
+    return renderer;
+  }
+
+  /** Whether WebGL is drawn by the processor. */
+  function software() {
+    const gl = renderer.regl._gl;
+    const known = gl.getExtension("WEBGL_debug_renderer_info");
+    return known !== null && /swiftshader|llvmpipe|software/i.test(gl.getParameter(known.UNMASKED_RENDERER_WEBGL));
+  }
+
+  /** The shared canvas must hold the largest map, and no more: each drawing clears and copies all of it. */
+  function fitRenderer() {
+    const stages = grids.flatMap((grid) => grid.maps.map((map) => map.stage));
+    const width = Math.max(64, ...stages.map((stage) => stage.clientWidth));
+    const height = Math.max(64, ...stages.map((stage) => stage.clientHeight));
+    const fits = canvas.width === width * devicePixelRatio && canvas.height === height * devicePixelRatio;
+    if (!renderer || fits) return;
+    renderer.resize(width, height);
+    renderer.refresh();
+    for (const grid of grids) for (const map of grid.maps) map.plot.redraw();
+  }
+
+  class Grid {
+    /** `mount`: element that gets the maps; `page`: where it is; `layers(all)`: which of a frame's layers it shows. */
+    constructor(mount, page, layers) {
+      Object.assign(this, { mount, page, layers, maps: [], version: 0 });
+      this.notice = element("p", { class: "maps-notice", hidden: true });
+      mount.before(this.notice);
+      grids.push(this);
+      new ResizeObserver(() => this.fitColumns()).observe(mount);
+    }
+
+    /** As many columns as make the maps largest: the room is the window's, below where the grid begins. */
+    fitColumns() {
+      const shown = this.mount.classList.contains("alone") ? 1 : this.maps.length;
+      const width = this.mount.clientWidth;
+      if (!shown || !width) return;
+      const rest = LEAST_HEIGHT + 2 * GAP;
+      const height = Math.max(rest, innerHeight - this.mount.getBoundingClientRect().top - scrollY - FOOTER);
+      const most = Math.max(1, Math.floor((width + GAP) / (LEAST_WIDTH + GAP)));
+      let best = { columns: 1, side: 0, rows: 1 };
+      for (let columns = 1; columns <= Math.min(most, shown); columns++) {
+        const rows = Math.ceil(shown / columns);
+        const side = Math.min((width + GAP) / columns, Math.max((height + GAP) / rows, LEAST_HEIGHT));
+        // When the rows do not fit, more columns mean less to scroll.
+        if (side > best.side || rows * LEAST_HEIGHT > height) best = { columns, side, rows };
+      }
+      const row = Math.max(LEAST_HEIGHT, (height - (best.rows - 1) * GAP) / best.rows);
+      this.mount.style.setProperty("--columns", best.columns);
+      this.mount.style.setProperty("--row", `${Math.floor(row)}px`);
+    }
+
+    get active() {
+      return state.page === this.page && data.manifest !== null;
+    }
+
+    /** Make the maps that the frame's layers ask for; if they are there already they stay, with their zoom. */
+    arrange(frame) {
+      const wanted = this.layers(frame.layers);
+      const alone = wanted.includes(state.layer) ? state.layer : null;
+      this.mount.classList.toggle("alone", alone !== null && wanted.length > 1);
+      for (const map of this.maps) map.root.classList.toggle("chosen", map.layer === alone);
+      this.fitColumns();
+      if (wanted.join() === this.maps.map((map) => map.layer).join()) return;
+      for (const map of this.maps) map.destroy();
+      this.maps = [];
+      if (!shared()) return;
+      this.maps = wanted.map((layer) => new repviz.LayerMap(layer, renderer, this.events()));
+      for (const map of this.maps) map.root.classList.toggle("chosen", map.layer === alone);
+      this.mount.append(...this.maps.map((map) => map.root));
+      this.fitColumns();
+      this.style();
+    }
+
+    events() {
+      return {
+        over: (row, map) => repviz.showSample(row, map),
+        out: () => repviz.hideSample(),
+        focus: (layer) => set({ page: "representations", layer: state.layer === layer ? null : layer }),
+        resized: () => fitRenderer(),
+      };
+    }
+
+    clear() {
+      for (const map of this.maps) map.destroy();
+      this.maps = [];
+    }
+
+    /** Load the epoch's frame and draw it in every map. */
+    async draw(duration = repviz.STEP_MS) {
+      if (!this.active || !data.sample) return;
+      const epochs = data.manifest.artifacts.projection?.epochs ?? [];
+      const epoch = repviz.nearest(epochs, repviz.currentEpoch());
+      if (epoch === null) return;
+      const version = ++this.version;
+      try {
+        const frame = await repviz.frame(epoch);
+        if (version !== this.version) return; // something newer is wanted by now
+        this.arrange(frame);
+        await this.drawFrame(frame, this.glides(frame) ? duration : 0);
+      } catch (error) {
+        if (version === this.version) this.sayAll(`epoch ${epoch}: ${error.message}`);
+      }
+      repviz.prefetch(epoch);
+    }
+
+    /** Whether points move to their new places: not where someone wants calm, nor where each frame takes too long. */
+    glides(frame) {
+      return !repviz.calm() && !(software() && !repviz.playing() && frame.n * this.maps.length > MOST_ON_A_CPU);
+    }
+
+    drawFrame(frame, duration) {
+      this.notice.hidden = true;
+      if (frame.n !== data.sample.n) {
+        return this.sayAll(`the map has ${frame.n} points, but sample.h5 has ${data.sample.n}: they do not belong together`);
+      }
+      const boxes = state.axes === "locked" ? (data.manifest.extents[repviz.method()] ?? {}) : {};
+      return Promise.all(
+        this.maps.map((map) => {
+          const at = frame.layers.indexOf(map.layer);
+          if (at < 0) return map.say(`epoch ${frame.epoch} has no map of ${map.layer}`);
+          return map.show(frame, boxes[map.layer] ?? frame.extents[at], duration);
+        }),
+      );
+    }
+
+    /** A message in every map; above them while there are none yet. */
+    sayAll(text) {
+      for (const map of this.maps) map.say(text);
+      this.notice.textContent = text;
+      this.notice.hidden = this.maps.length > 0;
+    }
+
+    /** Colours by theme, faded classes, filtered rows. */
+    style() {
+      if (!data.manifest || !data.sample) return;
+      const look = repviz.look();
+      const classes = data.manifest.colors ?? [];
+      const previewed = repviz.previewed ?? null;
+      const opacity = data.sample.n > 20000 ? 0.6 : 0.9;
+      const style = {
+        colors: [...classes, look.no_class],
+        opacities: [...classes.keys(), -1].map((k) => (previewed === null || previewed === k ? opacity : FADED)),
+        text: look.text,
+        surface: look.surface,
+        visible: (label) => previewed === null ? !state.classes || state.classes.includes(label) : label === previewed,
+        rows: rows(),
+      };
+      for (const map of this.maps) {
+        map.style(style);
+        if (map.filtered !== style.rows) map.filter(style.rows);
+      }
+    }
+  }
+
+  let filtered = { key: null, rows: null };
+
+  /** Rows that the filters let through; null = all. The same array as long as the filters are the same. */
+  function rows() {
+    if (!state.classes && !state.splits) return null;
+    const key = JSON.stringify([data.manifest.run, data.sample.version, state.classes, state.splits]);
+    if (filtered.key !== key) {
+      const classes = state.classes && new Set(state.classes);
+      const splits = state.splits && new Set(state.splits);
+      const { n, labels, splits: split } = data.sample;
+      const found = [];
+      for (let row = 0; row < n; row++) {
+        const label = labels[row] < 0 ? -1 : labels[row];
+        if ((!classes || classes.has(label)) && (!splits || splits.has(split[row]))) found.push(row);
+      }
+      filtered = { key, rows: found };
+    }
+    return filtered.rows;
+  }
+
+  const drawAll = (duration) => Promise.all(grids.map((grid) => grid.draw(duration)));
+  const styleAll = () => grids.forEach((grid) => grid.style());
+
+  on("state", (changed) => {
+    if (["theme", "classes", "splits", "labels"].some((key) => changed.has(key))) styleAll();
+    if (changed.has("page")) drawAll(0);
+    else if (["method", "axes", "layer"].some((key) => changed.has(key))) drawAll(400);
+    else if (changed.has("epoch") || changed.has("follow")) drawAll(repviz.playing() ? repviz.stepMs() * 0.85 : undefined);
+  });
+  on("sample", styleAll);
+  on("manifest", ({ isNew }) => {
+    if (isNew) grids.forEach((grid) => grid.clear());
+    drawAll(isNew ? 0 : undefined);
+  });
+
+  Object.assign(repviz, { Grid, styleMaps: styleAll, hasWebGL: () => shared() !== null });
+})();

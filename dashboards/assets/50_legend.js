@@ -1,0 +1,90 @@
+// Classes and splits: what the colours and shapes mean, which are shown, and which one is stressed for a moment.
+(() => {
+  const { state, data, on, set, element } = repviz;
+  const NO_CLASS = -1;
+  let mount = null;
+
+  function build() {
+    if (!mount || !data.manifest || !data.sample) return mount?.replaceChildren();
+    const focused = mount.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const scrolled = mount.querySelector(".legend-list")?.scrollTop ?? 0;
+    mount.replaceChildren(
+      heading("Splits", "splits"),
+      element("div", { class: "legend-splits" }, ...data.config.splits.map(splitEntry).filter(Boolean)),
+      heading("Classes", "classes"),
+      element("div", { class: "legend-list" }, ...classCounts().map(classEntry)),
+    );
+    mount.querySelector(".legend-list").scrollTop = scrolled;
+    if (focused) mount.querySelector(`[data-key="${focused}"]`)?.focus();
+  }
+
+  function heading(title, key) {
+    const all = element("button", { type: "button", class: "link", onclick: () => set({ [key]: null }) }, "show all");
+    all.hidden = state[key] === null;
+    return element("div", { class: "legend-heading" }, element("h3", {}, title), all);
+  }
+
+  function splitEntry(name, code) {
+    const count = data.sample.splits.reduce((sum, split) => sum + (split === code), 0);
+    if (!count) return null;
+    const shape = element("span", { class: `shape shape-${name}`, "aria-hidden": "true" });
+    return entry("splits", code, shape, name, count);
+  }
+
+  /** [class, number of points], in the order of the classes, those without a class last. */
+  function classCounts() {
+    const counts = new Map();
+    for (const label of data.sample.labels) counts.set(Math.max(label, NO_CLASS), (counts.get(Math.max(label, NO_CLASS)) ?? 0) + 1);
+    const order = (label) => (label === NO_CLASS ? Infinity : label);
+    return [...counts].sort(([a], [b]) => order(a) - order(b));
+  }
+
+  function classEntry([label, count]) {
+    const swatch = element("span", { class: "swatch", "aria-hidden": "true" });
+    swatch.style.background = label === NO_CLASS ? repviz.look().no_class : data.manifest.colors[label];
+    const name = label === NO_CLASS ? "no class" : (data.manifest.classes[label] ?? `class ${label}`);
+    const made = entry("classes", label, swatch, name, count);
+    made.addEventListener("mouseenter", () => preview(label));
+    made.addEventListener("mouseleave", () => preview(null));
+    return made;
+  }
+
+  function entry(key, value, sign, name, count) {
+    const shown = !state[key] || state[key].includes(value);
+    const made = element(
+      "button",
+      { type: "button", class: "legend-entry", "data-key": `${key}:${value}`, "aria-pressed": String(shown), title: name },
+      sign,
+      element("span", { class: "legend-name" }, name),
+      element("span", { class: "legend-count" }, count.toLocaleString("en")),
+    );
+    made.classList.toggle("off", !shown);
+    made.addEventListener("click", (event) => choose(key, value, event.ctrlKey || event.metaKey || event.shiftKey));
+    return made;
+  }
+
+  /** A click shows one alone (a second click all again); with Ctrl or Shift it joins or leaves those that are shown. */
+  function choose(key, value, join) {
+    const shown = state[key] ?? [];
+    const alone = shown.length === 1 && shown[0] === value;
+    let next = alone ? [] : [value];
+    if (join) next = shown.includes(value) ? shown.filter((v) => v !== value) : [...shown, value].sort((a, b) => a - b);
+    repviz.previewed = null;
+    set({ [key]: next.length ? next : null });
+  }
+
+  function preview(label) {
+    if (label !== null && state.classes && !state.classes.includes(label)) return;
+    repviz.previewed = label;
+    repviz.styleMaps();
+  }
+
+  on("sample", build);
+  on("manifest", ({ isNew }) => isNew && build());
+  on("state", (changed) => ["classes", "splits", "theme"].some((key) => changed.has(key)) && build());
+
+  repviz.mountLegend = (element) => {
+    mount = element;
+    build();
+  };
+})();

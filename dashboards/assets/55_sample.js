@@ -1,0 +1,67 @@
+// The card of the sample under the mouse: id, text, label. All of it is text from the data, shown and never run.
+(() => {
+  const { state, data, element } = repviz;
+  const PATIENCE_MS = 40; // the mouse flies over many points on its way to one
+  const known = new Map(); // "run/version/row" -> promise of the description
+  let card = null;
+  let wanted = null;
+  let timer = 0;
+
+  function showSample(row, map) {
+    wanted = row;
+    repviz.markAll(row);
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const [x, y] = map.screen(map.place.x[row], map.place.y[row]);
+      const stage = map.stage.getBoundingClientRect();
+      const found = await description(row).catch((error) => ({ problem: error.message }));
+      if (wanted === row) put(found, stage.left + x, stage.top + y);
+    }, PATIENCE_MS);
+  }
+
+  function hideSample() {
+    wanted = null;
+    clearTimeout(timer);
+    repviz.markAll?.(null);
+    if (card) card.hidden = true;
+  }
+
+  function description(row) {
+    const key = `${state.run}/${data.sample.version}/${row}`;
+    if (!known.has(key)) {
+      if (known.size > 2000) known.clear();
+      const asked = fetch(repviz.address(state.run, `sample/${row}`)).then(async (response) => {
+        if (!response.ok) throw await repviz.problem(response);
+        return response.json();
+      });
+      asked.catch(() => known.delete(key));
+      known.set(key, asked);
+    }
+    return known.get(key);
+  }
+
+  function put(found, x, y) {
+    if (!card) document.body.append((card = element("div", { class: "sample-card", role: "tooltip" })));
+    card.replaceChildren(...(found.problem ? [element("p", {}, found.problem)] : content(found)));
+    card.hidden = false;
+    const { offsetWidth: width, offsetHeight: height } = card;
+    const left = x + 18 + width > innerWidth ? x - width - 18 : x + 18;
+    card.style.left = `${Math.max(8, left)}px`;
+    card.style.top = `${Math.min(Math.max(8, y - height / 2), innerHeight - height - 8)}px`;
+  }
+
+  function content({ id, text, label, split }) {
+    const swatch = element("span", { class: "swatch" });
+    swatch.style.background = label < 0 ? repviz.look().no_class : data.manifest.colors[label];
+    const name = label < 0 ? "no class" : data.manifest.classes[label];
+    return [
+      element("div", { class: "sample-label" }, swatch, element("strong", {}, name), element("span", {}, split)),
+      element("div", { class: "sample-id" }, id),
+      text ? element("p", { class: "sample-text" }, text) : null,
+    ].filter(Boolean);
+  }
+
+  repviz.on("state", hideSample); // its point moves on, or is no longer on the page
+
+  Object.assign(repviz, { showSample, hideSample });
+})();

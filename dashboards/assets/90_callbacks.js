@@ -1,0 +1,87 @@
+// What Dash's components report goes into the state; see `register` in app.py.
+(() => {
+  const { state, data, set } = repviz;
+  const nothing = () => window.dash_clientside.no_update;
+
+  const callbacks = {
+    /** The layout is there: mount what the scripts draw, take the state from the URL, and ask for news. */
+    start(config) {
+      if (!config || data.config) return nothing();
+      data.config = config;
+      repviz.mountTimeline(document.getElementById("timeline"));
+      repviz.mountLegend(document.getElementById("legend"));
+      const maps = new repviz.Grid(document.getElementById("maps"), "representations", (layers) => layers);
+      const one = new repviz.Grid(document.getElementById("overview-map"), "overview", overviewLayer);
+      repviz.markAll = (row) => [...maps.maps, ...one.maps].forEach((map) => map.mark(row));
+      set({ ...repviz.readUrl(), theme: themeOfPage() });
+      new MutationObserver(() => set({ theme: themeOfPage() })).observe(document.documentElement, {
+        attributeFilter: ["data-mantine-color-scheme"],
+      });
+      repviz.refreshShell();
+      repviz.tick();
+      document.documentElement.dataset.repviz = "ready";
+      return nothing();
+    },
+    tick() {
+      repviz.tick();
+      return nothing();
+    },
+    chooseRun(value) {
+      if (value && value !== state.run) {
+        set({ run: value, follow: true, epoch: null, classes: null, splits: null, layer: null });
+      }
+      return nothing();
+    },
+    choosePage() {
+      const id = window.dash_clientside.callback_context.triggered_id;
+      if (id) set({ page: id.slice("nav-".length) });
+      return nothing();
+    },
+    setMethod: report((value) => value !== repviz.method() && set({ method: value })),
+    setAxes: report((value) => set({ axes: value })),
+    setLabels: report((value) => set({ labels: value })),
+    setLog: report((value) => set({ log: value })),
+    setSpeed: report((value) => set({ speed: Number(value) })),
+    setFollow: report((value) => {
+      if (value === state.follow) return;
+      if (value) repviz.latest();
+      else repviz.goTo(repviz.currentEpoch());
+    }),
+    toggleMenu: report((opened) =>
+      repviz.mirror("shell", { navbar: { width: 190, breakpoint: "sm", collapsed: { mobile: !opened } } }),
+    ),
+    first: report(() => repviz.first()),
+    previous: report(() => repviz.previous()),
+    play: report(() => repviz.play()),
+    next: report(() => repviz.next()),
+    latest: report(() => repviz.latest()),
+    help: report(() => repviz.mirror("help-dialog", { opened: true })),
+    problems: report(() => repviz.openProblems()),
+    curveDrawn() {
+      const id = window.dash_clientside.callback_context.triggered_id;
+      if (id) repviz.curveDrawn(id.slice("curve-".length));
+      return nothing();
+    },
+  };
+
+  /** Mantine keeps the scheme on the root element, whether it was chosen here, last time or by the system. */
+  function themeOfPage() {
+    return document.documentElement.dataset.mantineColorScheme === "dark" ? "dark" : "light";
+  }
+
+  /** A callback that only reports: it changes no property of its own. */
+  function report(act) {
+    return (value) => {
+      act(value);
+      return nothing();
+    };
+  }
+
+  /** The overview shows one map: the chosen layer, else the last one before the logits. */
+  function overviewLayer(layers) {
+    if (layers.includes(state.layer)) return [state.layer];
+    return [layers.includes("penultimate") ? "penultimate" : layers.at(-1)];
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { repviz: callbacks });
+})();

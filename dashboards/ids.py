@@ -1,0 +1,54 @@
+"""Names of the components that Python and the pages' scripts both speak of."""
+
+APP = "app-config"
+"""Store with what the scripts have to know of this server."""
+TICK = "tick"
+CLOCK_SECONDS = 1.0
+"""How often a page asks for news."""
+
+RUN = "run-select"
+STATE = "run-state"
+PROGRESS = "run-progress"
+PROBLEMS = "problems"
+PROBLEMS_DRAWER = "problems-drawer"
+PROBLEMS_LIST = "problems-list"
+HELP = "help"
+HELP_DIALOG = "help-dialog"
+SCHEME = "color-scheme"
+BURGER = "burger"
+SHELL = "shell"
+NOTICE = "notice"
+
+PREVIOUS, PLAY, NEXT = "previous", "play", "next"
+FIRST, LATEST = "first", "latest"
+SPEED = "speed"
+FOLLOW = "follow"
+TIMELINE = "timeline"
+
+METHOD = "method"
+AXES = "axes"
+LABELS = "labels"
+MAPS = "maps"
+LEGEND = "legend"
+MAPS_EMPTY = "maps-empty"
+
+TILES = "tiles"
+OVERVIEW_MAP = "overview-map"
+LOG = "log-loss"
+CURVES_REQUEST = "curves-request"
+CURVES_EMPTY = "curves-empty"
+
+
+def page(name: str) -> str:
+    """The container of a page."""
+    return f"page-{name}"
+
+
+def nav(name: str) -> str:
+    """The link to a page."""
+    return f"nav-{name}"
+
+
+def curve(panel: str) -> str:
+    """The graph of a panel of learning curves."""
+    return f"curve-{panel}"

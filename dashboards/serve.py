@@ -1,0 +1,103 @@
+"""``dashboard``: serve a runs folder to the browser. Importing this is cheap; Dash comes with the first call."""
+
+import contextlib
+import errno
+import logging
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repviz.errors import UserError
+
+if TYPE_CHECKING:
+    from waitress.server import BaseWSGIServer, MultiSocketServer
+
+_THREADS = 8
+
+
+def dashboard(runs_dir: str = "runs", host: str = "127.0.0.1", port: int = 8050, open_browser: bool = False) -> None:
+    """Serve the runs in ``runs_dir`` until interrupted, and print the address as soon as it can be opened.
+
+    Args:
+        runs_dir: folder of the runs; it may be empty or not exist yet.
+        host: address to listen on. Only ``host`` counts, whatever the environment variable HOST says.
+        port: port to listen on; 0 takes a free one.
+        open_browser: open the address in the browser.
+
+    Raises:
+        UserError: the folder, the host or the port cannot be used; the message says what to do.
+    """
+    server = make_server(runs_dir, host, port)
+    address = address_of(server, host)
+    _say(f"repviz dashboard: {address}  (runs in {Path(runs_dir).resolve()}; Ctrl+C ends it)")
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+
+
+def make_server(runs_dir: str, host: str, port: int) -> "BaseWSGIServer | MultiSocketServer":
+    """A server that listens already and answers once its ``run`` is called; errors as for ``dashboard``."""
+    folder = Path(runs_dir)
+    _check(folder, port)
+
+    from repviz.dashboards import guard
+    from repviz.dashboards.app import create_app
+    from waitress import create_server
+
+    if not guard.is_loopback(host):
+        _say(
+            f"warning: {host} is not the loopback address: everyone who can reach this machine can see "
+            f"the runs, their texts included. Leave --host out to keep them to yourself."
+        )
+    # A browser opens several connections at once; waitress warns when they wait for a moment.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    app = create_app(folder, guard.accepted_host(host))
+    try:
+        return create_server(
+            app.server,
+            host=host,
+            port=port,
+            threads=_THREADS,
+            ident="repviz",
+            max_request_body_size=guard.MAX_BODY_BYTES,
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(_advice(error, host, port)) from error
+
+
+def address_of(server: "BaseWSGIServer | MultiSocketServer", host: str) -> str:
+    """Where a browser on this machine finds ``server``."""
+    listens = getattr(server, "effective_listen", None) or [(server.effective_host, server.effective_port)]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "*") else host
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listens[0][1]}"
+
+
+def _check(folder: Path, port: int) -> None:
+    from repviz.store.run_folder import is_run
+
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name the folder that holds the runs with --runs-dir")
+    if is_run(folder):
+        raise UserError(f"{folder} is a run; name the folder that holds it: --runs-dir {folder.resolve().parent}")
+    if not 0 <= port <= 65535:
+        raise UserError(f"port {port} does not exist; choose one from 1 to 65535, or 0 for a free one")
+
+
+def _advice(error: Exception, host: str, port: int) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return (
+            f"port {port} on {host} is taken, perhaps by another dashboard; choose another one with --port, "
+            "--port 0 takes a free one"
+        )
+    if number == errno.EACCES:
+        return f"port {port} may not be used by you; choose one above 1023 with --port"
+    return f"cannot listen on {host}:{port}: {error}; leave --host out for this machine alone"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

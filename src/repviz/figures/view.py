@@ -1,0 +1,36 @@
+"""What a page, a notebook or a report asks of a figure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from repviz.errors import UserError
+from repviz.theme import LOOKS
+
+
+@dataclass(frozen=True)
+class View:
+    """How a dataset is to be drawn.
+
+    Attributes:
+        layer: one layer; None = all of them.
+        method: which projection, ``umap`` or ``pca``.
+        theme: ``light`` or ``dark``.
+        selection: sample indices to stress; empty = none.
+        classes: class indices to draw (-1 = points without a class); None = all.
+        options: what one kind of figure understands besides.
+
+    Raises:
+        UserError: the theme is not known.
+    """
+
+    layer: str | None = None
+    method: str = "umap"
+    theme: Literal["light", "dark"] = "light"
+    selection: tuple[int, ...] = ()
+    classes: tuple[int, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.theme not in LOOKS:
+            raise UserError(f"theme={self.theme!r} is not known; choose {' or '.join(LOOKS)}")

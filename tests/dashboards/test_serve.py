@@ -1,0 +1,127 @@
+"""``dashboard``: what it listens on, what it says, and what it refuses."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from repviz.dashboards.serve import address_of, make_server
+
+from repviz.errors import UserError
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen:
+    code = f"from repviz.dashboards.serve import dashboard; dashboard({', '.join(arguments)})"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_address_is_printed_when_it_answers_and_host_variable_does_not_count(runs_dir):
+    process = start(repr(str(runs_dir)), "port=0", HOST="0.0.0.0", PORT="9")
+    try:
+        line = process.stdout.readline()
+        address = line.split()[2]
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{address}/data/runs", timeout=10) as answer:
+            assert answer.status == 200
+        port = int(address.rsplit(":", 1)[1])
+        # Bound to 0.0.0.0 it would also answer at this loopback address.
+        with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=2):
+            pass
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_ctrl_c_ends_it_without_a_traceback(runs_dir):
+    process = start(repr(str(runs_dir)), "port=0")
+    process.stdout.readline()
+    time.sleep(0.3)
+    process.send_signal(2)
+    rest, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "Traceback" not in rest
+
+
+def test_a_taken_port_says_what_to_do(runs_dir):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} .* is taken.*--port 0"):
+            make_server(str(runs_dir), "127.0.0.1", port)
+
+
+def test_port_0_takes_free_ones(runs_dir):
+    servers = [make_server(str(runs_dir), "127.0.0.1", 0) for _ in range(2)]
+    addresses = [address_of(server, "127.0.0.1") for server in servers]
+    for server in servers:
+        server.close()
+    assert len(set(addresses)) == 2
+
+
+def test_another_host_is_served_with_a_warning(runs_dir, capsys):
+    server = make_server(str(runs_dir), "0.0.0.0", 0)
+    address = address_of(server, "0.0.0.0")
+    server.close()
+    assert "everyone who can reach this machine" in capsys.readouterr().out
+    assert address.startswith("http://127.0.0.1:")
+
+
+def test_loopback_has_no_warning(runs_dir, capsys):
+    make_server(str(runs_dir), "127.0.0.1", 0).close()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_ports_that_do_not_exist(runs_dir, port):
+    with pytest.raises(UserError, match="does not exist"):
+        make_server(str(runs_dir), "127.0.0.1", port)
+
+
+def test_a_host_that_is_not_this_machine(runs_dir):
+    with pytest.raises(UserError, match=r"cannot listen on 192\.0\.2\.1"):
+        make_server(str(runs_dir), "192.0.2.1", 0)
+
+
+def test_a_run_instead_of_its_folder_is_pointed_out(make_run):
+    run = make_run(epochs=0, n=40)
+    with pytest.raises(UserError, match=f"is a run.*--runs-dir {run.path.parent}"):
+        make_server(str(run.path), "127.0.0.1", 0)
+
+
+def test_a_file_instead_of_a_folder_is_pointed_out(tmp_path):
+    (tmp_path / "x").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        make_server(str(tmp_path / "x"), "127.0.0.1", 0)
+
+
+def test_a_folder_that_does_not_exist_yet_is_served(tmp_path):
+    server = make_server(str(tmp_path / "later"), "127.0.0.1", 0)
+    server.close()
+    assert not (tmp_path / "later").exists()
+
+
+def test_importing_serve_is_cheap():
+    heavy = {"dash", "plotly", "xarray", "numpy", "waitress"}
+    code = f"import sys, repviz.dashboards.serve; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_large_body_without_a_length_is_refused(served):
+    connection = http.client.HTTPConnection(served.removeprefix("http://"), timeout=10)
+    chunks = (b"x" * 65536 for _ in range(40))
+    connection.request(
+        "POST", "/_dash-update-component", chunks, {"Content-Type": "application/json"}, encode_chunked=True
+    )
+    assert connection.getresponse().status == 413

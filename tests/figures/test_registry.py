@@ -1,0 +1,30 @@
+"""Figures are looked up, never imported by a name that came from outside."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from repviz.errors import UserError
+from repviz.figures import projection, registry
+
+
+def test_built_in_figures_are_found():
+    assert registry.figure_of("projection") is projection.figure
+    assert "projection" in registry.figure_kinds()
+
+
+@pytest.mark.parametrize("name", ["os", "registry", "view", "metrics", "..", "projection.sub", "", "__init__"])
+def test_names_that_are_no_kind_are_refused(name):
+    with pytest.raises(UserError, match="projection"):
+        registry.figure_of(name)
+
+
+def test_an_installed_package_adds_a_figure_but_cannot_replace_one(monkeypatch):
+    points = [
+        EntryPoint("entropy", "math:sqrt", registry.ENTRY_POINTS),
+        EntryPoint("projection", "math:cos", registry.ENTRY_POINTS),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.ENTRY_POINTS else [])
+    assert registry.figure_of("entropy")(9) == 3
+    assert registry.figure_of("projection") is projection.figure
+    assert "entropy" in registry.figure_kinds()
