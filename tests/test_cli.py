@@ -10,7 +10,11 @@ from repviz.version import __version__
 
 
 def test_help_speaks_of_every_command_and_imports_nothing_heavy():
-    code = "import sys; sys.argv = ['repviz', '--help']\ntry:\n import repviz.cli; repviz.cli.main()\nfinally: print(*sys.modules)"
+    code = (
+        "import sys; sys.argv = ['repviz', '--help']\n"
+        "try:\n    import repviz.cli; repviz.cli.main()\n"
+        "finally: print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     for command in ("fit", "validate", "test", "predict", "dashboard", "runs", "verify", "data"):
         assert command in done.stdout

@@ -103,7 +103,8 @@ def test_a_killed_run_goes_on_as_if_it_had_not_stopped(fit, start, packages, tmp
     process = start("fit", "--runs-dir", str(tmp_path / "killed"), *settings)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "killed").glob("*/checkpoints/epoch_000003.ckpt")):
-        assert time.monotonic() < deadline and process.poll() is None, process.stdout.read()
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
         time.sleep(0.005)
     process.kill()
     process.wait()
