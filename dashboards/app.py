@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dash import ClientsideFunction, Dash, Input
+
 from repviz.dashboards import guard, ids
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
@@ -11,7 +12,6 @@ from repviz.dashboards.layout import shell
 from repviz.dashboards.manifest import Manifests
 from repviz.dashboards.pages import PAGES
 from repviz.dashboards.routes import data_routes
-
 from repviz.figures.metrics import PANELS
 
 _FRAMES_BYTES = 256_000_000

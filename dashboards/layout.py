@@ -4,9 +4,9 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
+
 from repviz.dashboards import ids
 from repviz.dashboards.pages import PAGES
-
 from repviz.figures.projection import METHOD_NAMES
 from repviz.theme import DARK, FONT_FAMILY, LIGHT, SPLIT_NAMES, SPLIT_SIZES, Look
 from repviz.version import __version__
@@ -97,21 +97,7 @@ def _header() -> html.Div:
         [
             dmc.Burger(id=ids.BURGER, size="sm", hiddenFrom="sm", opened=False, **{"aria-label": "pages"}),
             html.A([html.Span(className="logo"), "repviz"], className="brand", href="?"),
-            dmc.Select(
-                id=ids.RUN,
-                data=[],
-                placeholder="no runs yet",
-                searchable=True,
-                allowDeselect=False,
-                checkIconPosition="right",
-                nothingFoundMessage="no such run",
-                renderOption={"function": "runOption"},
-                comboboxProps={"width": 430, "position": "bottom-start"},
-                maxDropdownHeight=420,
-                w=250,
-                size="sm",
-                **{"aria-label": "run"},
-            ),
+            _run_select(),
             html.Div(id=ids.STATE, className="run-state", role="status"),
             html.Div(id=ids.PROGRESS, className="run-progress"),
             html.Div(className="spacer"),
@@ -136,6 +122,24 @@ def _header() -> html.Div:
             ),
         ],
         className="header",
+    )
+
+
+def _run_select() -> dmc.Select:
+    return dmc.Select(
+        id=ids.RUN,
+        data=[],
+        placeholder="no runs yet",
+        searchable=True,
+        allowDeselect=False,
+        checkIconPosition="right",
+        nothingFoundMessage="no such run",
+        renderOption={"function": "runOption"},
+        comboboxProps={"width": 430, "position": "bottom-start"},
+        maxDropdownHeight=420,
+        w=250,
+        size="sm",
+        **{"aria-label": "run"},
     )
 
 

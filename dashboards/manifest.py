@@ -10,7 +10,6 @@ from typing import Any
 from repviz.dashboards.cache import FileCache, Stamp, stamp_of
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
 from repviz.dashboards.frames import KIND, header_of, n_bytes, read_frames
-
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError
 from repviz.store.listing import best_row
 from repviz.store.metrics_table import Row, read_metrics
@@ -22,7 +21,7 @@ UNREADABLE = (DamagedFileError, NewerFormatError, ValueError)
 Stamps = dict[int, tuple[Path, Stamp]]
 """Files by epoch, with what tells one version of a file from the next."""
 
-_RUN_FACTS = ("progress", "max_epochs", "classes", "kinds", "data", "started", "ended", "error", "monitor")
+_RUN_FACTS = ("progress", "max_epochs", "classes", "kinds", "data", "started", "ended", "error")
 _SHOWN_ERRORS = 20
 _LOOK_SECONDS = 0.2
 """How long one poll may go on looking into artifacts that it does not know yet."""
@@ -49,7 +48,7 @@ class Manifests:
         info = self._info(run, content)
         content |= {key: info.get(key) for key in _RUN_FACTS if key in info}
         content["colors"] = class_colors(len(info.get("classes") or []))
-        content["metrics"] = self._metrics(run, info.get("monitor") or "val_accuracy", content)
+        content["metrics"] = self._metrics(run, content)
         stamps = {kind: _stamps(run.files(kind)) for kind in run.kinds()}
         content["artifacts"] = {
             kind: {"epochs": list(known), "versions": [_version(stamp) for _, stamp in known.values()]}
@@ -86,11 +85,9 @@ class Manifests:
             info, rows = run.info(), self.rows(run)
         except (NotThereError, OSError, ValueError, KeyError):
             return entry
-        monitor = info.get("monitor") or "val_accuracy"
         entry |= {"state": info["state"], "max_epochs": info.get("max_epochs")}
         entry["epoch"] = rows[-1]["epoch"] if rows else 0
         entry["best"] = best_row(rows, "val_accuracy").get("val_accuracy")
-        entry["monitor"] = monitor
         return entry
 
     def _info(self, run: RunFiles, content: dict[str, Any]) -> dict[str, Any]:
@@ -103,17 +100,15 @@ class Manifests:
         content["state"] = info["state"]
         return info
 
-    def _metrics(self, run: RunFiles, monitor: str, content: dict[str, Any]) -> dict[str, Any]:
+    def _metrics(self, run: RunFiles, content: dict[str, Any]) -> dict[str, Any]:
         try:
             rows, path = self.rows(run), run.metrics_file()
         except (OSError, ValueError, KeyError) as error:
             content["problems"].append(f"metrics.csv cannot be read: {error}")
             rows, path = [], None
-        best = best_row(rows, monitor)
         return {
             "epochs": [row["epoch"] for row in rows],
             "version": _version(stamp_of(path)) if path is not None else "",
-            "best_epoch": best.get("epoch"),
         }
 
     def _sample_version(self, run: RunFiles) -> str | None:

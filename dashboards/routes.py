@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from flask import Blueprint, Response, jsonify, request
+
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog, NotThereError
 from repviz.dashboards.frames import with_header
 from repviz.dashboards.manifest import UNREADABLE, Manifests
-
 from repviz.store.hdf5 import read_dataset
 from repviz.theme import SPLIT_NAMES
 
@@ -44,6 +44,18 @@ def data_routes(catalog: Catalog, manifests: Manifests, samples: FileCache) -> B
             raise NotThereError(f"run {run} has no {method!r} at epoch {epoch}; there is {', '.join(there)}")
         return _same_or_new(Response(there[method], mimetype=_BINARY))
 
+    _add_sample(routes, catalog, samples)
+
+    @routes.get("/<path:anything>")
+    def nothing(anything: str) -> Response:
+        # Without this, Dash would answer with its page.
+        raise NotThereError(f"there is nothing at /data/{anything}")
+
+    _say_what_is_wrong(routes)
+    return routes
+
+
+def _add_sample(routes: Blueprint, catalog: Catalog, samples: FileCache) -> None:
     @routes.get("/runs/<run>/sample")
     def sample(run: str) -> Response:
         dataset = samples.get(catalog.find(run).sample(), read_points, _dataset_bytes)
@@ -56,10 +68,9 @@ def data_routes(catalog: Catalog, manifests: Manifests, samples: FileCache) -> B
             raise NotThereError(f"the sample of run {run} has {dataset.sizes['sample']} rows, not {row + 1}")
         return jsonify(description(dataset, row))
 
-    @routes.get("/<path:anything>")
-    def nothing(anything: str) -> Response:
-        # Without this, Dash would answer with its page.
-        raise NotThereError(f"there is nothing at /data/{anything}")
+
+def _say_what_is_wrong(routes: Blueprint) -> None:
+    """Errors as JSON: ``problem`` (missing, damaged) for the scripts, ``message`` for the reader."""
 
     @routes.errorhandler(NotThereError)
     def missing(error: NotThereError) -> tuple[Response, int]:
@@ -74,7 +85,6 @@ def data_routes(catalog: Catalog, manifests: Manifests, samples: FileCache) -> B
 
     for kind in UNREADABLE:
         routes.register_error_handler(kind, damaged)
-    return routes
 
 
 def read_points(path: Path) -> xr.Dataset:

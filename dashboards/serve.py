@@ -43,9 +43,10 @@ def make_server(runs_dir: str, host: str, port: int) -> "BaseWSGIServer | MultiS
     folder = Path(runs_dir)
     _check(folder, port)
 
+    from waitress import create_server
+
     from repviz.dashboards import guard
     from repviz.dashboards.app import create_app
-    from waitress import create_server
 
     if not guard.is_loopback(host):
         _say(
@@ -70,9 +71,13 @@ def make_server(runs_dir: str, host: str, port: int) -> "BaseWSGIServer | MultiS
 
 def address_of(server: "BaseWSGIServer | MultiSocketServer", host: str) -> str:
     """Where a browser on this machine finds ``server``."""
-    listens = getattr(server, "effective_listen", None) or [(server.effective_host, server.effective_port)]
+    from waitress.server import MultiSocketServer
+
+    # A name such as localhost can stand for two addresses, and then there are two sockets.
+    several = isinstance(server, MultiSocketServer)
+    port = server.effective_listen[0][1] if several else server.effective_port
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", "*") else host
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listens[0][1]}"
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
 def _check(folder: Path, port: int) -> None:

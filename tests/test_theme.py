@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import repviz.dashboards
 
+import repviz.dashboards
 from repviz.palette import CLASS_COLORS
 from repviz.theme import DARK, LIGHT, LOOKS, SPLIT_NAMES, SPLIT_SIZES, SPLIT_SYMBOLS, class_colors, template
 

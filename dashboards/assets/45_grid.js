@@ -50,7 +50,7 @@
     /** `mount`: element that gets the maps; `page`: where it is; `layers(all)`: which of a frame's layers it shows. */
     constructor(mount, page, layers) {
       Object.assign(this, { mount, page, layers, maps: [], version: 0 });
-      this.notice = element("p", { class: "maps-notice", hidden: true });
+      this.notice = element("div", { class: "maps-notice", hidden: true });
       mount.before(this.notice);
       grids.push(this);
       new ResizeObserver(() => this.fitColumns()).observe(mount);
@@ -114,10 +114,15 @@
 
     /** Load the epoch's frame and draw it in every map. */
     async draw(duration = repviz.STEP_MS) {
-      if (!this.active || !data.sample) return;
+      if (!this.active) return;
       const epochs = data.manifest.artifacts.projection?.epochs ?? [];
       const epoch = repviz.nearest(epochs, repviz.currentEpoch());
-      if (epoch === null) return;
+      if (epoch === null) {
+        this.notice.replaceChildren(...(repviz.whyNoMaps() ?? []));
+        this.notice.hidden = false;
+        return;
+      }
+      if (!data.sample) return;
       const version = ++this.version;
       try {
         const frame = await repviz.frame(epoch);

@@ -49,7 +49,7 @@
       if (!a) return b;
       return better === "up" ? (b[column] > a[column] ? b : a) : b[column] < a[column] ? b : a;
     }, null);
-    const note = best ? `best ${show(best[column], digits)} at epoch ${best.epoch}` : "not measured yet";
+    const note = best ? `best ${show(best[column], digits)} at epoch ${best.epoch}` : "of the untrained network";
     return element(
       "div",
       { class: "tile card", "data-column": column },
@@ -110,8 +110,8 @@
   function curveDrawn(panel) {
     requestAnimationFrame(() => {
       const graph = graphOf(panel);
-      if (!graph) return setTimeout(() => curveDrawn(panel), 100); // plotly.js is still being loaded
-      if (!graph.dataset.repviz && graph.on) {
+      if (!graph?.on) return setTimeout(() => curveDrawn(panel), 100); // plotly.js is still being loaded
+      if (!graph.dataset.repviz) {
         graph.dataset.repviz = "1";
         graph.on("plotly_afterplot", () => placeLine(panel));
         graph.on("plotly_click", ({ points }) => goTo(points[0].x));

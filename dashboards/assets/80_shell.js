@@ -154,10 +154,12 @@
     fillEmpty("curves-empty", manifest.metrics.epochs.length ? null : [
       element("p", {}, "No metrics yet: the first row of ", code("metrics.csv"), " is written before the first epoch of training."),
     ]);
-    fillEmpty("maps-empty", mapsMissing(manifest));
+    fillEmpty("maps-empty", whyNoMaps());
   }
 
-  function mapsMissing(manifest) {
+  /** Why there are no maps to see, as elements; null where there are. */
+  function whyNoMaps() {
+    const manifest = data.manifest;
     const projection = manifest.artifacts.projection;
     if (!repviz.hasWebGL()) {
       return [element("h2", {}, "This browser draws no WebGL"), element("p", {}, "The maps need it. Switch on hardware acceleration in the browser's settings, or use another browser.")];
@@ -224,6 +226,6 @@
     }
   });
 
-  Object.assign(repviz, { refreshShell: refresh, openProblems });
+  Object.assign(repviz, { refreshShell: refresh, openProblems, whyNoMaps });
   (window.dashMantineFunctions ??= {}).runOption = runOption;
 })();

@@ -5,10 +5,10 @@ from typing import Any
 import dash_mantine_components as dmc
 import plotly.graph_objects as go
 from dash import Dash, Input, Output, dcc, html, no_update
+
 from repviz.dashboards import ids
 from repviz.dashboards.catalog import Catalog, NotThereError
 from repviz.dashboards.manifest import Manifests
-
 from repviz.figures.metrics import PANELS, panel
 from repviz.figures.view import View
 from repviz.theme import LOOKS

@@ -2,10 +2,10 @@
 
 import dash_mantine_components as dmc
 from dash import Dash, html
+
 from repviz.dashboards import ids
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.manifest import Manifests
-
 from repviz.figures.projection import METHOD_NAMES
 
 NAME = "representations"

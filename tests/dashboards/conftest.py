@@ -1,13 +1,12 @@
 """Runs to look at, and a server that shows them."""
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from repviz.dashboards.serve import address_of, make_server
 
+from tests.dashboards.serving import serving
 from tests.dashboards.synthetic_run import SyntheticRun
 
 
@@ -38,11 +37,8 @@ def make_run(runs_dir: Path) -> Callable[..., SyntheticRun]:
 @pytest.fixture
 def served(runs_dir: Path) -> Iterator[str]:
     """Address of a real server on ``runs_dir``."""
-    server = make_server(str(runs_dir), "127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield address_of(server, "127.0.0.1")
-    server.close()
+    with serving(runs_dir) as address:
+        yield address
 
 
 @pytest.fixture

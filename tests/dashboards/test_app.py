@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from dash import no_update
+
 from repviz.dashboards import guard
 from repviz.dashboards.app import create_app
 from repviz.dashboards.cache import FileCache
@@ -13,7 +14,6 @@ from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.ids import CURVES_REQUEST
 from repviz.dashboards.manifest import Manifests
 from repviz.dashboards.pages.overview import curves
-
 from repviz.figures.metrics import PANELS
 from repviz.theme import DARK
 

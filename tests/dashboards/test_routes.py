@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 import pytest
+
 from repviz.dashboards.app import create_app
 from repviz.dashboards.frames import MISSING, header_of
-
 from repviz.store.artifacts import artifact_path, write_error
 
 
@@ -75,12 +75,11 @@ def test_the_sample_travels(client, make_run):
     assert client.get(f"/data/runs/{run.path.name}/sample/101").status_code == 404
 
 
-def test_the_manifest_tells_epochs_boxes_and_best(client, make_run):
+def test_the_manifest_tells_epochs_and_boxes(client, make_run):
     run = make_run(epochs=3)
     manifest = client.get(f"/data/runs/{run.path.name}/manifest").json
     assert manifest["artifacts"]["projection"]["epochs"] == [0, 1, 2, 3]
     assert manifest["metrics"]["epochs"] == [0, 1, 2, 3]
-    assert manifest["metrics"]["best_epoch"] == 3
     every = np.stack([run.coordinates(epoch)[:, 0] for epoch in range(4)])
     for layer, name in enumerate(run.layers):
         limits = [f(every[:, layer, :, axis]) for axis in (0, 1) for f in (np.min, np.max)]

@@ -9,8 +9,8 @@ import time
 import urllib.request
 
 import pytest
-from repviz.dashboards.serve import address_of, make_server
 
+from repviz.dashboards.serve import address_of, make_server
 from repviz.errors import UserError
 
 

@@ -108,3 +108,18 @@ def test_measured_reindexes_and_keeps_the_last_of_two_rows():
 def test_unknown_panels_are_named():
     with pytest.raises(UserError, match="no panel 'los'; there are loss"):
         panel(ROWS, "los", View())
+
+
+def test_a_panel_without_values_says_so_where_it_is():
+    whole = figure(ROWS[:1], View())
+    said = {(a.xref, a.yref) for a in whole.layout.annotations if a.text == "not measured yet"}
+    assert said == {("x3 domain", "y3 domain"), ("x4 domain", "y4 domain"), ("x5 domain", "y5 domain")}
+    assert "not measured yet" in panel(ROWS[:1], "lr", View()).to_json()
+    assert "not measured yet" not in panel(ROWS, "lr", View()).to_json()
+
+
+def test_a_single_epoch_has_room_and_few_have_whole_ticks():
+    assert list(panel(ROWS[:1], "loss", View()).layout.xaxis.range) == [-0.5, 1.5]
+    assert panel(ROWS, "loss", View()).layout.xaxis.dtick == 1
+    many = [{"epoch": e, "val_loss": 1.0} for e in range(30)]
+    assert panel(many, "loss", View()).layout.xaxis.dtick is None

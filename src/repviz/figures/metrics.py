@@ -146,10 +146,15 @@ def _draw(target: go.Figure, table: pd.DataFrame, panel: Panel, view: View, *, l
             ),
             **cell,
         )
+    if not any(c.column in table and table[c.column].notna().any() for c in panel.curves):
+        middle = {"x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain"}
+        text = {"text": "not measured yet", "showarrow": False, "font": {"color": look.muted}, "bgcolor": look.surface}
+        target.add_annotation(**middle, **text, **cell)
+        target.update_yaxes(showticklabels=False, **cell)
     if panel.can_be_log and view.options.get("log"):
         target.update_yaxes(type="log", dtick="D2", exponentformat="power", **cell)
-    elif panel.from_zero:
-        target.update_yaxes(rangemode="tozero", exponentformat="e", **cell)
+    else:
+        target.update_yaxes(rangemode="tozero" if panel.from_zero else "nonnegative", exponentformat="e", **cell)
 
 
 def _mark(target: go.Figure, table: pd.DataFrame, view: View, axis: str = "") -> None:
@@ -192,7 +197,9 @@ def _line(target: go.Figure, epoch: int, axis: str, look: Look, name: str, *, da
 
 
 def _ticks(table: pd.DataFrame) -> dict[str, Any]:
-    """Epochs are whole numbers, however few there are."""
+    """Epochs are whole numbers, however few there are; a single one has room on both sides."""
+    if len(table) == 1:
+        return {"dtick": 1, "range": [table.index[0] - 0.5, table.index[0] + 1.5]}
     return {"dtick": 1} if len(table) < 9 else {}
 
 

@@ -1,6 +1,6 @@
 """What a page, a notebook or a report asks of a figure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,3 +34,14 @@ class View:
     def __post_init__(self) -> None:
         if self.theme not in LOOKS:
             raise UserError(f"theme={self.theme!r} is not known; choose {' or '.join(LOOKS)}")
+
+    def option(self, name: str, choices: Sequence[str]) -> str:
+        """The option ``name``, the first of its choices where it is not given.
+
+        Raises:
+            UserError: it is none of the choices.
+        """
+        value = self.options.get(name, choices[0])
+        if value not in choices:
+            raise UserError(f"{name}={value!r} is not known; choose one of {', '.join(choices)}")
+        return value

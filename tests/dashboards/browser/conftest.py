@@ -1,0 +1,65 @@
+"""One browser, server and folder for all tests here: a browser that knows the scripts opens a page much faster."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.dashboards.browser.watching import ARGUMENTS, SIZE, Watched
+from tests.dashboards.serving import serving
+from tests.dashboards.synthetic_run import SyntheticRun
+
+
+@pytest.fixture(scope="package")
+def browser(chromium):
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="package")
+def shared(tmp_path_factory) -> Iterator[tuple[Path, str]]:
+    """One folder and server for all tests here: a browser that knows its scripts opens a page much faster."""
+    folder = tmp_path_factory.mktemp("runs")
+    with serving(folder) as address:
+        yield folder, address
+
+
+@pytest.fixture(scope="package")
+def contexts(browser):
+    # Points that glide are many frames for a processor to draw; the test of playing has them.
+    made = {
+        scheme: browser.new_context(viewport=SIZE, color_scheme=scheme, reduced_motion="reduce")
+        for scheme in ("light", "dark")
+    }
+    yield made
+    for context in made.values():
+        context.close()
+
+
+@pytest.fixture
+def runs_dir(shared) -> Path:
+    return shared[0]
+
+
+@pytest.fixture(params=["light"])
+def watched(request, contexts, shared) -> Iterator[Watched]:
+    page = contexts[request.param].new_page()
+    seen = Watched(page, shared[1])
+    yield seen
+    page.evaluate("localStorage.clear()")
+    page.close()
+    assert seen.unexpected() == []
+    assert seen.outside == []
+
+
+@pytest.fixture(scope="package")
+def trained(shared) -> SyntheticRun:
+    """A finished run that tests only look at."""
+    run = SyntheticRun(shared[0] / "20250101_120000", n=1500, max_epochs=6)
+    for epoch in range(6):
+        run.write_epoch(epoch)
+    run.say("finished")
+    return run
