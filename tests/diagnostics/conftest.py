@@ -1,5 +1,6 @@
 """What a real network makes of real data: the sample's activations at some epochs, trained once per session."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,15 @@ def displacement(moved: np.ndarray, still: np.ndarray) -> float:
     """Mean distance that the points of a map have moved, in units of the map's RMS radius."""
     radius = np.sqrt(np.square(still - still.mean(0)).sum(1).mean())
     return float(np.linalg.norm(moved - still, axis=1).mean() / radius)
+
+
+def umap_from_scratch(points: np.ndarray) -> np.ndarray:
+    """umap-learn's own map; its numba threads change torch's number of threads, which is put back."""
+    import umap
+
+    threads = torch.get_num_threads()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "n_jobs value 1 overridden")
+        found = umap.UMAP(random_state=0).fit_transform(points)
+    torch.set_num_threads(threads)
+    return found

@@ -36,6 +36,14 @@ def test_cancellation_underflow_and_overflow(offset, scale):
     np.testing.assert_allclose(distances.numpy() / scale, expected_distances, rtol=1e-6)
 
 
+def test_far_from_the_origin():
+    cloud = np.round(np.random.default_rng(0).normal(size=(400, 20)) * 2**20) / 2**20  # stays exact beside 2^27
+    indices, distances = nearest_neighbors(torch.from_numpy(cloud + 2**27), 8)
+    expected_indices, expected_distances = by_scikit_learn(cloud, 8)
+    np.testing.assert_array_equal(indices.numpy(), expected_indices)
+    np.testing.assert_allclose(distances.numpy(), expected_distances, rtol=1e-6)
+
+
 def test_an_outlier_does_not_drown_the_others():
     points = np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)
     points[7] = 1e6

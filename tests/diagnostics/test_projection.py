@@ -15,7 +15,7 @@ from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.projection import Projection
 from repviz.errors import UserError
 from repviz.store.artifacts import read_artifact, write_artifact
-from tests.diagnostics.conftest import displacement, make_snapshot, noisy
+from tests.diagnostics.conftest import displacement, make_snapshot, noisy, umap_from_scratch
 
 QUICK = Projection(n_epochs=20, n_epochs_next=5)
 
@@ -113,16 +113,13 @@ def test_two_percent_noise_hardly_moves_any_map(trained, first):
     assert (after["trustworthiness"] > first["trustworthiness"].sel(layer=list(layers)) - 0.005).all()
 
 
-@pytest.mark.filterwarnings("ignore:n_jobs value 1 overridden")
 @pytest.mark.parametrize("epoch", [2, 10])
 def test_real_changes_are_followed_as_well_as_by_a_map_from_scratch(trained, first, epoch):
-    import umap
-
     settings = Projection(layers=("block1", "penultimate"))
     after = settings.compute(trained[epoch], Earlier(previous=first))
     for layer in settings.layers:
         points = trained[epoch].activations[layer].numpy()
-        scratch = umap.UMAP(random_state=0).fit_transform(points)
+        scratch = umap_from_scratch(points)
         chained = after["coordinates"].sel({"layer": layer, "method": "umap"}).values
         for k in (5, 15):
             reference = trustworthiness(points, scratch, n_neighbors=k)
@@ -141,6 +138,18 @@ def test_pca_stays_pca_where_its_axes_are_distinct():
     scores = PCA(2).fit_transform(after_points.double().numpy())
     ours = after["coordinates"].sel({"layer": "a", "method": "pca"}).values
     np.testing.assert_allclose(np.abs(ours), np.abs(scores), atol=1e-5)
+
+
+def test_pca_is_steady_among_more_equal_axes_than_it_keeps():
+    """As in a network whose classes have collapsed: C - 1 directions of one variance."""
+    cloud = torch.randn(400, 19, generator=torch.Generator().manual_seed(0))
+    before = QUICK.compute(make_snapshot({"a": torch.linalg.qr(cloud - cloud.mean(0)).Q}))
+    moved = torch.from_numpy(noisy(torch.linalg.qr(cloud - cloud.mean(0)).Q.numpy()))
+    after = QUICK.compute(make_snapshot({"a": moved}), Earlier(previous=before))
+    maps = [found["coordinates"].sel({"layer": "a", "method": "pca"}).values for found in (after, before)]
+    assert displacement(*maps) < 0.05
+    plain = QUICK.compute(make_snapshot({"a": moved}))["coordinates"].sel({"layer": "a", "method": "pca"}).values
+    assert displacement(plain, maps[1]) > 0.5
 
 
 def test_score_signs_follow_the_previous_epoch(trained_few):

@@ -106,9 +106,15 @@ def _nearest(rows: Tensor, approximate: Tensor, exact: Tensor, k: int) -> tuple[
     distances[torch.arange(len(rows), device=rows.device), rows] = torch.inf
     kept, candidates = distances.topk(min(k + _SPARE, n - 1), largest=False)
     candidates = candidates.sort(dim=1).values
-    true = torch.stack([(exact[rows] - exact[column]).square().sum(1) for column in candidates.T], dim=1)
-    true, order = true.sort(dim=1, stable=True)
+    true, order = _exact_squared(rows, candidates, exact).sort(dim=1, stable=True)
     norms = approximate.square().sum(1)
     error = rounding(norms[rows] + norms.max(), exact.shape[1])
     certain = (true[:, k - 1] <= kept[:, -1] - error) | (candidates.shape[1] == n - 1)
     return candidates.gather(1, order[:, :k]), true[:, :k], certain
+
+
+def _exact_squared(rows: Tensor, candidates: Tensor, exact: Tensor) -> Tensor:
+    """Squared distances ``(m, c)`` of each row's point to its candidates, from differences."""
+    at_once = max(1, _BLOCK // (candidates.shape[1] * exact.shape[1]))
+    parts = zip(rows.split(at_once), candidates.split(at_once), strict=True)
+    return torch.cat([(exact[near] - exact[own, None]).square_().sum(2) for own, near in parts])

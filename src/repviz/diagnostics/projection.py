@@ -55,13 +55,14 @@ class Projection(Diagnostic):
         n_neighbors: neighbours that UMAP keeps together, and that trustworthiness and continuity judge.
         min_dist: how closely UMAP may place points, 0 to 1.
         n_epochs: UMAP's optimisation steps of the first map; 500 or, beyond 10,000 points, 200 when not given.
-        n_epochs_next: steps of later maps; 100 or, beyond 5,000 points, 50 when not given.
+        n_epochs_next: steps of later maps; 100 or, beyond 5,000 points, 40 when not given.
         n_pcs: principal components whose scores are kept.
         neurons: units whose activations are kept: those of highest variance at the first epoch.
         seed: of UMAP and of the points over which trustworthiness is averaged.
     """
 
     kind: ClassVar[str] = "projection"
+    on_by_default: ClassVar[bool] = True
     version: ClassVar[int] = 1
     chain: ClassVar[Literal["none", "first", "previous"]] = "previous"
 

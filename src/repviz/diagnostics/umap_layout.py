@@ -2,18 +2,16 @@
 
 Neighbours are given, the layout is umap-learn's stochastic gradient descent. ``UMAP(init=...)`` stretches a given
 layout to [0, 10] on either axis and so moves every point before it starts; here the descent is called directly, on
-the coordinates as they are.
+the coordinates as they are. The graph is computed here: umap-learn does it on numba's threads, and starting those
+changes how many threads torch has in the same process (seen with torch 2.13 and numba 0.68), training included.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 
 from repviz.diagnostics.alignment import rigidly_aligned
 
@@ -26,12 +24,12 @@ GREATEST_LEARNING_RATE = 0.15
 """Between them the learning rate is the share of neighbours that changed. Higher ones do not end in better maps when
 the start is good, they only shake them: with umap-learn's 1.0 points that did not move end twice as far off."""
 
-_COMPILED = {
-    "umap.umap_": ("smooth_knn_dist", "compute_membership_strengths"),
-    "umap.layouts": ("_nb_optimize_layout_euclidean_single_epoch",),
-}
+_COMPILED = "_nb_optimize_layout_euclidean_single_epoch"
 """What umap-learn compiles on every start of a program, for it does not ask numba to keep it."""
-_one_at_a_time = threading.Lock()
+_SEARCH_STEPS = 64
+_TOLERANCE = 1e-5
+_LEAST_WIDTH = 1e-3
+"""Of the search for the widths of the neighbourhoods, as in umap-learn."""
 
 
 def first_layout(
@@ -63,6 +61,7 @@ def first_layout(
     largest = float(np.abs(start).max()) or 1.0
     # a little noise lets points that coincide here part, and those on a line leave it
     start = start * (EXTENT / largest) + random.normal(scale=1e-5 * EXTENT, size=start.shape)
+    warm_up()
     graph = neighbor_graph(indices, distances, n_neighbors)
     return _descend(graph, start, n_epochs, learning_rate=1.0, min_dist=min_dist, seed=seed)
 
@@ -92,7 +91,7 @@ def next_layout(
         n_neighbors: as in umap-learn, the point itself counted; of the k, ``n_neighbors - 1`` are used.
         min_dist: 0 to 1, how closely points may lie together.
         seed: of the negative samples.
-        n_epochs: None = 100 up to 5,000 points and 50 beyond.
+        n_epochs: None = 100 up to 5,000 points and 40 beyond.
 
     Returns:
         ``(n, 2)`` float32.
@@ -100,9 +99,10 @@ def next_layout(
     new = new_neighbors(indices, previous_indices)
     if not new.any():
         return previous.astype(np.float32)
-    n_epochs = n_epochs or (100 if len(indices) <= 5_000 else 50)
+    n_epochs = n_epochs or (100 if len(indices) <= 5_000 else 40)
     present = np.median(previous[indices], axis=1)
     start = previous + new[:, None] * (present - previous)
+    warm_up()
     graph = neighbor_graph(indices, distances, n_neighbors)
     rate = float(np.clip(new.mean(), LEAST_LEARNING_RATE, GREATEST_LEARNING_RATE))
     layout = _descend(graph, start, n_epochs, learning_rate=rate, min_dist=min_dist, seed=seed)
@@ -117,9 +117,55 @@ def new_neighbors(indices: np.ndarray, previous_indices: np.ndarray) -> np.ndarr
 
 
 def neighbor_graph(indices: np.ndarray, distances: np.ndarray, n_neighbors: int) -> coo_array:
-    """UMAP's fuzzy graph of the ``n_neighbors - 1`` nearest other points and the point itself: ``(n, n)`` float32."""
-    warm_up()
-    return _neighbor_graph(indices, distances, n_neighbors)
+    """UMAP's fuzzy graph: how much each pair of points are neighbours, ``(n, n)`` float32, symmetric, in 0 to 1.
+
+    Args:
+        indices: ``(n, k)``, nearest other points of each point, nearest first.
+        distances: ``(n, k)``, how far they are.
+        n_neighbors: of the k, the first ``n_neighbors - 1`` are used.
+    """
+    n = len(indices)
+    others = min(n_neighbors - 1, indices.shape[1])
+    # the graph does not depend on the unit of length
+    distances = distances[:, :others].astype(np.float64) / (distances[:, :others].max() or 1.0)
+    nearest = np.where(distances > 0, distances, np.inf).min(axis=1)
+    beyond = np.maximum(distances - np.where(np.isfinite(nearest), nearest, 0.0)[:, None], 0)
+    widths = _neighborhood_widths(beyond, np.log2(others + 1))
+    # the mean counts the point itself, at no distance
+    widths = np.maximum(widths, _LEAST_WIDTH * distances.sum(axis=1) / (others + 1))
+    strengths = np.exp(-beyond / widths[:, None])
+    rows = np.repeat(np.arange(n, dtype=np.int32), others)
+    directed = csr_array((strengths.astype(np.float32).ravel(), (rows, indices[:, :others].ravel())), shape=(n, n))
+    graph = directed + directed.T - directed * directed.T
+    graph.eliminate_zeros()
+    return graph.tocoo()
+
+
+def _neighborhood_widths(beyond: np.ndarray, target: float) -> np.ndarray:
+    """Per point the width w with ``sum(exp(-beyond / w)) = target``, by bisection; near 0 where none is small enough.
+
+    Args:
+        beyond: ``(n, k)``, how much farther than the nearest each neighbour is, not negative.
+        target: the sum, at most k.
+
+    Returns:
+        ``(n,)``, positive.
+    """
+    low, high, width = np.zeros(len(beyond)), np.full(len(beyond), np.inf), np.ones(len(beyond))
+    searched = np.arange(len(beyond))
+    for _ in range(_SEARCH_STEPS):
+        total = np.exp(-beyond[searched] / width[searched, None]).sum(axis=1)
+        off = np.abs(total - target) >= _TOLERANCE
+        searched, total = searched[off], total[off]
+        if not len(searched):
+            break
+        wide = total > target
+        high[searched[wide]] = width[searched[wide]]
+        low[searched[~wide]] = width[searched[~wide]]
+        bounded = np.isfinite(high[searched])
+        middle = (low[searched] + high[searched]) / 2
+        width[searched] = np.where(bounded, middle, 2 * width[searched])
+    return width
 
 
 @cache
@@ -132,53 +178,30 @@ def warm_up() -> None:
     log.info("loading UMAP: on the first use on a machine it is compiled, for up to a minute; later within seconds")
     began = time.monotonic()
     _keep_compiled()
-    points = np.random.default_rng(0).normal(size=(32, 2))
-    distances = np.linalg.norm(points[:, None] - points, axis=2)
-    indices = np.argsort(distances, axis=1)[:, 1:9]
-    graph = _neighbor_graph(indices, np.take_along_axis(distances, indices, axis=1), 9)
-    _descend(graph, points, 2, learning_rate=1.0, min_dist=0.1, seed=0)
+    ring = (np.arange(6)[:, None] + [1, 5]) % 6
+    graph = neighbor_graph(ring, np.ones((6, 2)), 3)
+    _descend(graph, np.eye(6)[:, :2], 2, learning_rate=1.0, min_dist=0.1, seed=0)
     log.info("UMAP is ready after %.0f s", time.monotonic() - began)
 
 
 def _keep_compiled() -> None:
     """Let numba keep on disk what it compiles for umap-learn; where it cannot, it compiles anew in every process."""
-    from importlib import import_module
+    from umap import layouts
 
-    for module, names in _COMPILED.items():
-        functions = vars(import_module(module))
-        for name in names:
-            if name not in functions:
-                log.info("%s.%s is not in this umap-learn: it compiles anew in every process", module, name)
-                continue
-            try:
-                functions[name].enable_caching()
-            except RuntimeError as error:
-                log.info("UMAP compiles anew in every process, for numba has no place to keep it: %s", error)
-
-
-def _neighbor_graph(indices: np.ndarray, distances: np.ndarray, n_neighbors: int) -> coo_array:
-    from umap.umap_ import fuzzy_simplicial_set
-
-    n = len(indices)
-    others = min(n_neighbors - 1, indices.shape[1])
-    itself = np.arange(n, dtype=np.int32)[:, None]
-    indices = np.concatenate([itself, indices[:, :others].astype(np.int32)], axis=1)
-    distances = np.concatenate([np.zeros((n, 1)), distances[:, :others]], axis=1)
-    # the graph does not depend on the unit of length; in this one nothing leaves the range of float32
-    distances = (distances / (distances.max() or 1.0)).astype(np.float32)
-    with _one_numba_thread():
-        graph, _, _ = fuzzy_simplicial_set(
-            distances, others + 1, None, "euclidean", knn_indices=indices, knn_dists=distances
-        )
-    graph = coo_array(graph)
-    graph.sum_duplicates()
-    return graph
+    function = vars(layouts).get(_COMPILED)
+    if function is None:
+        log.info("UMAP compiles anew in every process: this umap-learn has no %s", _COMPILED)
+        return
+    try:
+        function.enable_caching()
+    except RuntimeError as error:
+        log.info("UMAP compiles anew in every process, for numba has no place to keep it: %s", error)
 
 
 def _descend(
     graph: coo_array, start: np.ndarray, n_epochs: int, *, learning_rate: float, min_dist: float, seed: int
 ) -> np.ndarray:
-    """umap-learn's descent on one thread: the same start and seed end in the same map."""
+    """umap-learn's descent on the caller's thread: the same start and seed end in the same map."""
     from umap.layouts import optimize_layout_euclidean
     from umap.umap_ import make_epochs_per_sample
 
@@ -213,17 +236,3 @@ def _curve(min_dist: float) -> tuple[float, float]:
 
     a, b = find_ab_params(1.0, min_dist)
     return float(a), float(b)
-
-
-@contextmanager
-def _one_numba_thread() -> Iterator[None]:
-    """One caller (numba's simplest thread pool bears no more) and one thread (for the same sums in the same order)."""
-    import numba
-
-    with _one_at_a_time:
-        before = numba.get_num_threads()
-        numba.set_num_threads(1)
-        try:
-            yield
-        finally:
-            numba.set_num_threads(before)
