@@ -93,3 +93,18 @@ def test_a_full_disk_does_not_stop_training(tmp_path, monkeypatch):
     monkeypatch.setattr(artifacts, "write_error", full)
     MeanCallback().look(snapshot(0), tmp_path)
     assert artifacts.epochs(tmp_path, "mean") == []
+
+
+@pytest.mark.parametrize(
+    ("chain", "expected"), [("none", None), ("first", (0, None)), ("previous", (None, 2)), ("both", (0, 2))]
+)
+def test_the_chain_says_which_earlier_epochs_are_read(tmp_path, monkeypatch, chain, expected):
+    for epoch in range(4):
+        dataset = xr.Dataset({"at": ((), epoch)})
+        artifacts.write_artifact(tmp_path, "mean", epoch, dataset, step=0, version=3)
+    monkeypatch.setattr(Mean, "chain", chain)
+    number, earlier = earlier_datasets(Mean(), tmp_path, 3)
+    found = tuple(None if dataset is None else int(dataset["at"]) for dataset in (earlier.first, earlier.previous))
+    assert found == (expected or (None, None))
+    assert number == (None if chain == "none" else 0 if chain == "first" else 2)
+    assert earlier_datasets(Mean(), tmp_path, 0) == (None, Earlier())

@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import xarray as xr
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -71,28 +72,37 @@ class DiagnosticCallback(Callback):
                 previous_epoch=previous_epoch,
             )
         except Exception as error:  # whatever a diagnostic does, training is never the victim
-            log.warning("%s failed at epoch %d, training goes on: %s", self.kind, snapshot.epoch, error)
-            _record(run_dir, self.kind, snapshot.epoch, error)
+            self.failed(error, run_dir, snapshot.epoch)
             return False
         return True
+
+    def failed(self, error: Exception, run_dir: Path, epoch: int) -> None:
+        """Say and record what went wrong at ``epoch``."""
+        self._looked = epoch
+        log.warning("%s failed at epoch %d, training goes on: %s", self.kind, epoch, error)
+        _record(run_dir, self.kind, epoch, error)
 
 
 def earlier_datasets(diagnostic: Diagnostic, run_dir: Path, epoch: int) -> tuple[int | None, Earlier]:
     """What the diagnostic's chain asks for of the epochs before ``epoch``; damaged files are passed over and said."""
-    if diagnostic.chain == "none":
-        return None, Earlier()
     before = [number for number in artifacts.epochs(run_dir, diagnostic.kind) if number < epoch]
-    wanted = before if diagnostic.chain == "first" else before[::-1]
-    for number in wanted:
+    first = previous = None, None
+    if diagnostic.chain in ("first", "both"):
+        first = _next_readable(run_dir, diagnostic.kind, before)
+    if diagnostic.chain in ("previous", "both"):
+        previous = _next_readable(run_dir, diagnostic.kind, before[::-1])
+    number = first[0] if diagnostic.chain == "first" else previous[0]
+    return number, Earlier(first[1], previous[1])
+
+
+def _next_readable(run_dir: Path, kind: str, epochs: list[int]) -> tuple[int | None, xr.Dataset | None]:
+    """The first of these epochs whose file is not damaged, and its dataset."""
+    for number in epochs:
         try:
-            dataset = artifacts.read_artifact(run_dir, diagnostic.kind, number)
+            return number, artifacts.read_artifact(run_dir, kind, number)
         except DamagedFileError as error:
-            log.warning("%s goes on from an earlier epoch: %s", diagnostic.kind, error)
-            continue
-        if diagnostic.chain == "first":
-            return number, Earlier(first=dataset)
-        return number, Earlier(previous=dataset)
-    return None, Earlier()
+            log.warning("%s goes on from another epoch: %s", kind, error)
+    return None, None
 
 
 def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[DiagnosticCallback]:
@@ -104,7 +114,7 @@ def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[Diagnost
 
     def __init__(
         self: DiagnosticCallback,
-        enabled: bool = True,
+        enabled: bool = diagnostic_class.on_by_default,
         every_n_epochs: int = 1,
         mode: Mode = "inline",
         **settings: Any,
@@ -115,7 +125,7 @@ def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[Diagnost
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-        inspect.Parameter("enabled", keyword, default=True, annotation=bool),
+        inspect.Parameter("enabled", keyword, default=diagnostic_class.on_by_default, annotation=bool),
         inspect.Parameter("every_n_epochs", keyword, default=1, annotation=PositiveInt),
         inspect.Parameter("mode", keyword, default="inline", annotation=Mode),
     ]

@@ -37,8 +37,10 @@ class Diagnostic(ABC):
     """Name of the artifacts' folder, of the YAML block and of the module."""
     version: ClassVar[int] = 1
     """Raised when a variable is renamed or changes its meaning."""
-    chain: ClassVar[Literal["none", "first", "previous"]] = "none"
-    """Which of its own earlier datasets ``compute`` wants."""
+    on_by_default: ClassVar[bool] = False
+    """Whether its block is on where no configuration speaks of it."""
+    chain: ClassVar[Literal["none", "first", "previous", "both"]] = "none"
+    """Which of its own earlier datasets ``compute`` wants; both = the first and the previous one."""
 
     @abstractmethod
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:

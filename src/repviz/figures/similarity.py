@@ -1,0 +1,108 @@
+"""Which layers are alike, and how far each has moved since the epoch before and since the first."""
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+from plotly.subplots import make_subplots
+
+from repviz.errors import UserError
+from repviz.figures.view import View
+from repviz.theme import LOOKS, class_colors, template
+
+PAST = {"cka_previous": "with one epoch before", "cka_first": "with the first epoch"}
+
+
+def figure(dataset: xr.Dataset, view: View) -> go.Figure:
+    """Left every layer with every layer, right each one with its own past."""
+    look = LOOKS[view.theme]
+    layers = [str(layer) for layer in dataset["layer"].values]
+    target = make_subplots(
+        1,
+        2,
+        column_widths=[0.55, 0.45],
+        horizontal_spacing=0.16,
+        subplot_titles=["Layer with layer", "Layer with its own past"],
+    )
+    values = dataset["cka"].values.astype(np.float32)
+    target.add_trace(
+        go.Heatmap(
+            z=values,
+            x=layers,
+            y=layers,
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, look.surface], [1, look.accent]],
+            texttemplate="%{z:.2f}" if len(layers) <= 12 else None,
+            colorbar={"title": {"text": "CKA"}, "x": 0.49, "thickness": 12},
+            hovertemplate="%{y} with %{x}: %{z:.4f}<extra></extra>",
+        ),
+        row=1,
+        col=1,
+    )
+    for number, (name, text) in enumerate(PAST.items()):
+        target.add_trace(
+            go.Bar(
+                x=layers,
+                y=dataset[name].values,
+                name=text,
+                marker={"color": look.splits[number]},
+                hovertemplate=f"%{{x}} {text}: %{{y:.4f}}<extra></extra>",
+            ),
+            row=1,
+            col=2,
+        )
+    target.update_xaxes(type="category")
+    target.update_yaxes(type="category", autorange="reversed", row=1, col=1)
+    target.update_yaxes(title_text="CKA", range=[min(0.0, _least(dataset)), 1.02], row=1, col=2)
+    return _styled(target, view, f"Similarity · epoch {dataset.attrs.get('epoch', '?')}", points=dataset)
+
+
+def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
+    """CKA of each layer with its own past, over epochs.
+
+    Raises:
+        UserError: ``view.layer`` is not in the dataset.
+    """
+    layers = [str(layer) for layer in history["layer"].values]
+    if view.layer is not None and view.layer not in layers:
+        raise UserError(f"layer={view.layer!r} is not in this similarity; it has {', '.join(layers)}")
+    colors = dict(zip(layers, class_colors(len(layers)), strict=True))
+    titles = [f"Each layer {text}" for text in PAST.values()]
+    target = make_subplots(1, 2, horizontal_spacing=0.08, subplot_titles=titles)
+    for col, name in enumerate(PAST, start=1):
+        for layer in layers if view.layer is None else [view.layer]:
+            target.add_trace(
+                go.Scatter(
+                    x=history["epoch"].values,
+                    y=history[name].sel(layer=layer).values,
+                    name=layer,
+                    legendgroup=layer,
+                    showlegend=col == 1,
+                    mode="lines+markers",
+                    line={"color": colors[layer], "width": 2},
+                    marker={"size": 4},
+                    hovertemplate=f"{layer}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+                ),
+                row=1,
+                col=col,
+            )
+    target.update_xaxes(title_text="epoch")
+    target.update_yaxes(range=[min(0.0, _least(history)), 1.02])
+    return _styled(target, view, "Similarity over epochs", points=history)
+
+
+def _least(dataset: xr.Dataset) -> float:
+    """The smallest of what is drawn beside the matrix: the debiased CKA of unrelated points can be below 0."""
+    values = np.concatenate([dataset[name].values.ravel() for name in PAST])
+    return float(np.nanmin(values, initial=0.0)) if np.isfinite(values).any() else 0.0
+
+
+def _styled(target: go.Figure, view: View, title: str, *, points: xr.Dataset) -> go.Figure:
+    count = points.attrs.get("points")
+    return target.update_layout(
+        template=template(view.theme),
+        title_text=title if count is None else f"{title} · debiased linear CKA of {count} points",
+        height=480,
+        barmode="group",
+        margin={"l": 72, "r": 16, "t": 84, "b": 64},
+    )

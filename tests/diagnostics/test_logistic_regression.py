@@ -1,0 +1,96 @@
+"""The solver against scikit-learn's, and what it promises about many problems at once."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from repviz.diagnostics.logistic_regression import Axes, Problems, decision, fit, principal_position, standardized
+
+
+def digits(n=400):
+    points, labels = load_digits(return_X_y=True)
+    rows = np.random.default_rng(0).permutation(len(points))[:n]
+    return torch.from_numpy(points[rows]), torch.from_numpy(labels[rows])
+
+
+def problem(labels, weights=None):
+    ones = torch.ones(len(labels)) if weights is None else weights
+    return Problems(labels[:, None], ones[:, None], int(labels.max()) + 1)
+
+
+@pytest.mark.parametrize("c", [1e-3, 0.1, 10.0])
+def test_probabilities_are_scikit_learns(c):
+    points, labels = digits()
+    everyone = torch.arange(len(points))
+    scaled = standardized(points, everyone)
+    axes = principal_position(scaled, everyone)
+    theta, steps = fit(axes, problem(labels), c, tolerance=1e-6)
+    assert steps < 200
+    ours = decision(axes, theta)[:, 0].softmax(1).numpy()
+    theirs = LogisticRegression(C=c, max_iter=5000, tol=1e-7).fit(scaled.double(), labels).predict_proba(scaled)
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+def test_fewer_points_than_units():
+    points, labels = digits(40)
+    everyone = torch.arange(40)
+    scaled = standardized(points, everyone)
+    axes = principal_position(scaled, everyone)
+    assert axes.scores.shape[1] <= 39
+    ours = decision(axes, fit(axes, problem(labels), 0.1, tolerance=1e-6)[0])[:, 0].softmax(1).numpy()
+    theirs = LogisticRegression(C=0.1, max_iter=5000, tol=1e-7).fit(scaled.double(), labels).predict_proba(scaled)
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+def test_problems_solved_together_are_those_solved_alone():
+    points, labels = digits(400)
+    everyone = torch.arange(len(points))
+    axes = principal_position(standardized(points, everyone), everyone)
+    halves = [torch.arange(len(points)) % 2 == part for part in (0, 1)]
+    shuffled = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))]
+    together = Problems(
+        torch.stack([labels, labels, shuffled], 1), torch.stack([*halves, torch.ones(len(labels))], 1).float(), 10
+    )
+    found = decision(axes, fit(axes, together, 0.1, tolerance=1e-6)[0]).softmax(2)
+    for number, (own, half) in enumerate([(labels, halves[0]), (labels, halves[1]), (shuffled, torch.ones(400) > 0)]):
+        alone = decision(axes, fit(axes, problem(own, half.float()), 0.1, tolerance=1e-6)[0])[:, 0].softmax(1)
+        torch.testing.assert_close(found[:, number], alone, atol=2e-3, rtol=0)
+        # and a point of weight 0 might as well not be there
+        part = Axes(axes.scores[half], axes.variances)
+        left_out = fit(part, problem(own[half]), 0.1, tolerance=1e-6)[0]
+        torch.testing.assert_close(alone, decision(axes, left_out)[:, 0].softmax(1), atol=2e-3, rtol=0)
+
+
+def test_a_warm_start_ends_in_the_same_place_sooner():
+    points, labels = digits()
+    everyone = torch.arange(len(points))
+    axes = principal_position(standardized(points, everyone), everyone)
+    near, _ = fit(axes, problem(labels), 0.08, tolerance=1e-5)
+    cold, many = fit(axes, problem(labels), 0.1, tolerance=1e-5)
+    warm, few = fit(axes, problem(labels), 0.1, near, tolerance=1e-5)
+    assert few < many
+    torch.testing.assert_close(decision(axes, warm).softmax(2), decision(axes, cold).softmax(2), atol=2e-3, rtol=0)
+
+
+def test_separable_points_with_hardly_a_penalty():
+    points = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]])
+    labels = torch.tensor([0, 0, 1, 1])
+    axes = principal_position(points, torch.arange(4))
+    theta, _ = fit(axes, problem(labels), 1e4, tolerance=1e-3)
+    assert torch.isfinite(theta).all()
+    assert (decision(axes, theta)[:, 0].argmax(1) == labels).all()
+
+
+def test_without_any_axis_the_intercepts_are_the_class_shares():
+    axes = principal_position(torch.full((10, 3), 7.0), torch.arange(10))
+    assert axes.scores.shape == (10, 0)
+    labels = torch.tensor([0] * 7 + [1] * 3)
+    probability = decision(axes, fit(axes, problem(labels), 1.0, tolerance=1e-6)[0])[:, 0].softmax(1)
+    torch.testing.assert_close(probability[0], torch.tensor([0.7, 0.3]), atol=1e-4, rtol=0)
+
+
+def test_standardised_by_the_fitted_points_and_constant_units_are_zero():
+    points = torch.tensor([[1.0, 5.0], [3.0, 5.0], [9.0, 6.0]])
+    torch.testing.assert_close(standardized(points, torch.tensor([0, 1])), torch.tensor([[-1.0, 0], [1, 0], [7, 0]]))
