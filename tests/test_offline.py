@@ -10,7 +10,7 @@ from repviz.cli import main
 from repviz.store import artifacts
 from tests.training.conftest import SMALL, fit  # noqa: F401
 
-POINTS = ["--sample.size", "150", "--sample.excluded", "20", "--projection.enabled", "true"]
+POINTS = ["--sample.size", "150", "--sample.excluded", "20", "--diagnostics", "inline"]
 
 
 def test_offline_gives_the_numbers_of_inline_and_does_only_what_is_missing(fit, capsys):  # noqa: F811

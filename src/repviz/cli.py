@@ -121,7 +121,10 @@ def _setting(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals or "." not in name:
         raise argparse.ArgumentTypeError(f"{text!r} is not KIND.NAME=VALUE, as in projection.n_neighbors=30")
-    return name, yaml.safe_load(value)
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a YAML value") from error
 
 
 def _add_data(commands: "argparse._SubParsersAction") -> None:
@@ -149,9 +152,9 @@ def _runs(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from repviz.store.listing import newest, problems
+    from repviz.store.listing import problems
 
-    run_dir = options.run_dir or newest(Path(options.runs_dir))
+    run_dir = _run_dir(options)
     found = problems(run_dir)
     for line in found:
         sys.stderr.write(f"{line}\n")
@@ -161,11 +164,11 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _diagnose(options: argparse.Namespace) -> None:
+    run_dir = _run_dir(options)
     from repviz.offline import diagnose
-    from repviz.store.listing import newest
 
     computed = diagnose(
-        options.run_dir or newest(Path(options.runs_dir)),
+        run_dir,
         data_path=options.data,
         epochs=options.epochs,
         only=options.only,
@@ -174,6 +177,18 @@ def _diagnose(options: argparse.Namespace) -> None:
         force=options.force,
     )
     sys.stdout.write(f"{computed} computed\n")
+
+
+def _run_dir(options: argparse.Namespace) -> Path:
+    """The run that is named, else the newest."""
+    from repviz.store.listing import newest
+    from repviz.store.run_folder import is_run
+
+    if options.run_dir is None:
+        return newest(Path(options.runs_dir))
+    if not is_run(options.run_dir):
+        raise UserError(f"{options.run_dir} is not a run: there is no run.json in it")
+    return options.run_dir
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -137,8 +137,8 @@ def capture(
         module.register_forward_hook(lambda _m, _a, output, key=key: seen[key].append(output.detach().flatten(1)))
         for key, module in modules.items()
     ]
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    inputs = [x.to(device) for x in inputs]
+    parameter = next(model.parameters(), torch.empty(0))
+    inputs = [x.to(parameter.device, parameter.dtype if x.is_floating_point() else None) for x in inputs]
     logits = []
     try:
         for start in range(0, len(inputs[0]), batch_size):

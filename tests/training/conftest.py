@@ -16,7 +16,7 @@ SMALL = [
     *("--trainer.accelerator", "cpu"),
     *("--runtime.torch_threads", "1"),
     *("--baseline.enabled", "false"),
-    *("--projection.enabled", "false"),
+    *("--diagnostics", "off"),
 ]
 """Settings that make a run take a second."""
 

@@ -15,6 +15,11 @@ CASES = {
     "fusion without tabular": (["--data.use_tabular", "false"], "configs/embeddings.yaml"),
     "no such checkpoint": (["--ckpt-path", "nowhere.ckpt"], "nowhere.ckpt"),
     "no such config": (["--config", "nowhere.yaml"], "nowhere.yaml"),
+    "endless cosine": (["--trainer.max_epochs", "-1"], "max_epochs"),
+    "no such metric": (["--monitor", "val_acuracy"], "Did you mean 'val_accuracy'?"),
+    "no such metric to stop by": (["--early_stopping.monitor", "val_acc"], "early_stopping.monitor"),
+    "no such accelerator": (["--trainer.accelerator", "foo"], "foo"),
+    "no such devices": (["--trainer.accelerator", "cpu", "--trainer.devices", "abc"], "devices"),
     "wrong number of class weights": (["--model.class_weights", "[1, 2]"], "20 classes"),
 }
 
@@ -45,6 +50,9 @@ def test_one_reason_that_names_the_setting(case, packages, tmp_path, capsys):
         ("model: {lr: fast}", "model.lr"),
         ("modle: {lr: 1}", "modle.lr"),
         ("a: [", "config"),
+        ("trainer: 5", "error"),
+        ("projection: 3", "error"),
+        ("model: null", "error"),
     ],
 )
 def test_mistakes_in_yaml(text, expected, packages, tmp_path, capsys):

@@ -217,3 +217,46 @@ def test_the_network_is_loaded_in_a_script_without_data(fit, packages):
     run_dir = fit("--trainer.max_epochs", "1")
     model = EmbeddingClassifier.load_from_checkpoint(run_dir / "checkpoints" / "last.ckpt", weights_only=True).eval()
     assert model(torch.zeros(2, 384), torch.zeros(2, 10)).shape == (2, 20)
+
+
+def test_killed_in_the_first_epoch_the_table_has_no_row_twice(fit):
+    whole = fit("--trainer.max_epochs", "2")
+    begun = fit("--trainer.max_epochs", "2")
+    for name in ("epoch_000001", "epoch_000002", "best"):
+        (begun / "checkpoints" / f"{name}.ckpt").unlink()
+    last = begun / "checkpoints" / "last.ckpt"
+    last.unlink()
+    last.hardlink_to(begun / "checkpoints" / "epoch_000000.ckpt")
+    main(["fit", "--config", str(begun / "config.yaml"), "--ckpt-path", str(last)])
+    assert (begun / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+    assert same_weights(weights(begun), weights(whole))
+
+
+def test_a_run_that_ended_early_stays_ended_when_resumed(fit):
+    settings = ["--trainer.max_epochs", "30", "--model.lr", "1e-12", "--early-stopping.patience", "2"]
+    run_dir = fit(*settings)
+    before = (run_dir / "metrics.csv").read_text()
+    last = str(run_dir / "checkpoints" / "last.ckpt")
+    main(["fit", "--config", str(run_dir / "config.yaml"), "--ckpt-path", last])
+    assert (run_dir / "metrics.csv").read_text() == before
+
+
+def test_a_run_goes_on_with_its_own_data_only(fit, packages, tmp_path, capsys):
+    run_dir = fit("--trainer.max_epochs", "1")
+    data = dict(np.load(packages))
+    np.savez(tmp_path / "other.npz", **{**data, "X_train_embed": data["X_train_embed"][::-1]})
+    last = ["--ckpt-path", str(run_dir / "checkpoints" / "last.ckpt"), "--data.path", str(tmp_path / "other.npz")]
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "--config", str(run_dir / "config.yaml"), *last])
+    assert ended.value.code == 2
+    assert "not the data that the checkpoint was trained on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("steps", [[], ["--trainer.max_steps", "10"]])
+def test_warm_up_lasts_as_many_epochs_as_asked_wherever_training_ends(fit, steps):
+    run_dir = fit("--trainer.max_epochs", "4", "--model.warmup_epochs", "1", "--model.schedule", "constant", *steps)
+    first = read_metrics(run_dir)[1]
+    assert first["step"] == 7
+    assert first["lr"] == pytest.approx(1e-3)
+    begin = torch.load(run_dir / "checkpoints" / "epoch_000000.ckpt", weights_only=True)["lr_schedulers"][0]
+    assert begin["_last_lr"] == [pytest.approx(1e-3 / 8)]

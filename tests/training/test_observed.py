@@ -9,12 +9,14 @@ import pytest
 import repviz
 from repviz.cli import main
 from repviz.diagnostics.projection import Projection
+from repviz.diagnostics.registry import diagnostic_classes
 from repviz.store.metrics_table import read_metrics
 from tests.conftest import ROOT
 from tests.training.conftest import SMALL, same_weights, weights
 
-LOOK = ["--projection.enabled", "true", "--sample.size", "150", "--sample.excluded", "20"]
+LOOK = ["--diagnostics", "inline", "--sample.size", "150", "--sample.excluded", "20"]
 CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.yaml"))
+LAYERS = sorted(path.name for path in (ROOT / "configs" / "diagnostics").glob("*.yaml"))
 
 
 def test_the_weights_are_the_same_with_and_without_looking(fit):
@@ -47,7 +49,7 @@ def test_a_diagnostic_that_fails_is_recorded_and_training_goes_on(fit, monkeypat
     monkeypatch.setattr(Projection, "compute", fail)
     run = repviz.open_run(fit("--trainer.max_epochs", "2", *LOOK))
     assert run.info()["state"] == "finished"
-    assert {epoch: error["error"] for epoch, error in run.errors("projection").items()} == dict.fromkeys(
+    assert {e: error["error"] for e, error in run.errors("projection").items()} == dict.fromkeys(
         range(3), "MemoryError"
     )
     assert same_weights(weights(run.path), weights(unseen))
@@ -55,6 +57,33 @@ def test_a_diagnostic_that_fails_is_recorded_and_training_goes_on(fit, monkeypat
         main(["verify", "--run-dir", str(run.path)])
     assert ended.value.code == 1
     assert "projection failed at epoch 1: MemoryError: too many points" in capsys.readouterr().err
+
+
+def test_a_snapshot_that_fails_is_recorded_and_training_goes_on(fit, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("repviz.callbacks.looking.capture", fail)
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *LOOK))
+    assert run.info()["state"] == "finished"
+    assert run.errors("projection")[1]["message"] == "out of memory"
+
+
+def test_half_precision_weights_are_looked_at_too(fit):
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", "--trainer.precision", "bf16-true", *LOOK))
+    assert run.errors("projection") == {}
+    assert run.epochs("projection") == [0, 1]
+
+
+def test_an_epoch_that_was_not_looked_at_is_when_the_run_goes_on(fit):
+    whole = repviz.open_run(fit("--trainer.max_epochs", "2", *LOOK))
+    killed = repviz.open_run(fit("--trainer.max_epochs", "2", *LOOK))
+    (killed.path / "artifacts" / "projection" / "epoch_000002.h5").unlink()
+    last = str(killed.path / "checkpoints" / "last.ckpt")
+    main(["fit", "--config", str(killed.path / "config.yaml"), "--ckpt-path", last, "--trainer.max_epochs", "3"])
+    assert killed.epochs("projection") == [0, 1, 2, 3]
+    assert killed.read("projection", 2).attrs["previous_epoch"] == 1
+    np.testing.assert_array_equal(killed.read("projection", 2).coordinates, whole.read("projection", 2).coordinates)
 
 
 def test_killed_at_any_moment_everything_that_is_there_can_be_read_and_the_run_goes_on(start, packages, tmp_path):
@@ -100,6 +129,18 @@ def test_every_shipped_config_runs(config, tmp_path, monkeypatch):
     assert set(run.kinds()) == set(run.info()["kinds"])
     assert set(run.info()["results"]) == {"model_best", "logistic_regression"}
     main(["verify", "--run-dir", str(run_dir)])
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_layer_of_diagnostics_goes_on_top(layer, fit):
+    layers = ["--config", str(ROOT / "configs" / "diagnostics" / layer), "--sample.size", "100"]
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *layers))
+    if layer == "all.yaml":
+        assert set(run.kinds()) == set(diagnostic_classes())
+        assert not any(run.errors(kind) for kind in run.kinds())
+    else:
+        assert run.kinds() == []
+    main(["verify", "--run-dir", str(run.path)])
 
 
 def wait_for(process, condition) -> None:

@@ -37,7 +37,11 @@ class Baseline(Callback):
             used = rows.inputs if pl_module.hparams.n_tabular else rows.inputs[:1]
             inputs[split] = np.concatenate([x.numpy() for x in used], axis=1)
             labels[split] = rows.labels.numpy()
-        found = fit_baseline(inputs["train"], labels["train"], inputs["val"], labels["val"], seed=self.seed)
+        try:
+            found = fit_baseline(inputs["train"], labels["train"], inputs["val"], labels["val"], seed=self.seed)
+        except ValueError as error:  # the data may not admit one, a class with a single row for example
+            log.warning("there is no baseline: %s", error)
+            return
         write_result(
             recorder.run_dir,
             "logistic_regression",

@@ -62,10 +62,11 @@ class CheckpointKeeper:
         trainer.save_checkpoint(target)
         if not trainer.is_global_zero:
             return
-        if target is own:
-            link_or_copy(own, last)
+        # The best one first: after a kill between the two, the run resumes from the epoch before and comes here again.
         if is_best:
             link_or_copy(target, run_dir / CHECKPOINTS / BEST)
+        if target is own:
+            link_or_copy(own, last)
         if self.keep != "all":
             for old in checkpoint_epochs(run_dir)[: -self.keep]:
                 checkpoint_path(run_dir, old).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Lightning's early stopping as a named block that one flag turns off."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
@@ -27,3 +27,7 @@ class EarlyStopping(LightningEarlyStopping):
         # Plain numbers: the patience goes into the checkpoint, which is read as mere data.
         super().__init__(monitor=monitor, mode=mode, patience=int(patience), min_delta=float(min_delta))
         self.enabled = enabled
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting, with the patience of this configuration rather than of the checkpoint."""
+        super().load_state_dict({**state_dict, "patience": self.patience})

@@ -21,7 +21,12 @@ def look(
 ) -> int:
     """Run the sample through the network once and let all of ``due`` look at it; gives how many did so with success."""
     with observing(module):
-        activations, logits = capture(module, module.sites(), sample.inputs)
+        try:
+            activations, logits = capture(module, module.sites(), sample.inputs)
+        except Exception as error:  # whatever looking does, training is never the victim
+            for callback in due:
+                callback.failed(error, run_dir, epoch)
+            return 0
         snapshot = Snapshot(epoch, step, sample, activations, logits, module, module.criterion, whole)
         return sum([callback.look(snapshot, run_dir) for callback in due])
 

@@ -17,7 +17,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from repviz.atomic import write_text
+from repviz.atomic import link_or_copy, write_text
 from repviz.callbacks import sample as sampling
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
 from repviz.callbacks.diagnostic import DiagnosticCallback
@@ -67,6 +67,7 @@ class RunRecorder(Checkpoint):
         self._training_names: set[str] = set()
         self._measured: dict[str, float] = {}
         self._epoch = 0
+        self._should_stop = False
         self._started = time.monotonic()
         self._heartbeat: Heartbeat | None = None
 
@@ -77,12 +78,14 @@ class RunRecorder(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Rows and best epoch travel with the checkpoint: a resume knows them whatever became of the files."""
-        return {"rows": self._rows, "best": self.keeper.best}
+        return {"rows": self._rows, "best": self.keeper.best, "should_stop": self._should_stop}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the rows of the checkpoint."""
         self._rows = list(state_dict["rows"])
         self.keeper.best = dict(state_dict["best"])
+        self._should_stop = bool(state_dict["should_stop"])
+        self._epoch = int(self._rows[-1]["epoch"])
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Claim or reopen the folder, on rank zero; the others are told which it is."""
@@ -114,12 +117,15 @@ class RunRecorder(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Epoch 0 is the untrained network; a resumed run drops what a killed one left of a later epoch."""
         self._started = time.monotonic()
-        self._epoch = trainer.current_epoch
-        if trainer.global_step == 0:
+        if not self._rows:
             self._finish_epoch(trainer, pl_module, 0, self._measured)
-        elif trainer.is_global_zero:
+            return
+        trainer.should_stop = self._should_stop
+        if trainer.is_global_zero:
             artifacts.remove_after(self.run_dir, self._epoch)
             write_metrics(self.run_dir, self._rows)
+            # Killed between the checkpoint and the last diagnostic, the epoch may not have been looked at yet.
+            self._look(trainer, pl_module, self._epoch, last=self._should_stop or self._epoch == trainer.max_epochs)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Row, checkpoint, diagnostics."""
@@ -155,7 +161,7 @@ class RunRecorder(Checkpoint):
     def _finish_epoch(
         self, trainer: Trainer, pl_module: LightningModule, epoch: int, metrics: dict[str, float]
     ) -> None:
-        self._epoch, self._measured = epoch, {}
+        self._epoch, self._measured, self._should_stop = epoch, {}, trainer.should_stop
         row: Row = {"epoch": epoch, "step": trainer.global_step, **metrics}
         self._rows.append(row)
         is_best = self.keeper.note(epoch, row)
@@ -168,7 +174,13 @@ class RunRecorder(Checkpoint):
             self._heartbeat.update()
 
     def _look(self, trainer: Trainer, pl_module: LightningModule, epoch: int, *, last: bool) -> None:
-        due = [c for c in self._diagnostics(trainer) if c.mode == "inline" and c.is_due(epoch, last=last)]
+        due = [
+            callback
+            for callback in self._diagnostics(trainer)
+            if callback.mode == "inline"
+            and callback.is_due(epoch, last=last)
+            and epoch not in artifacts.epochs(self.run_dir, callback.kind)
+        ]
         if due:
             whole = whole_splits(trainer.datamodule)
             look(pl_module, self.sample, whole, due, self.run_dir, epoch=epoch, step=trainer.global_step)
@@ -204,7 +216,7 @@ class RunRecorder(Checkpoint):
         target = run_dir / run_folder.CONFIG_FILE
         if target.exists() and target.read_text("utf-8") != self.config_text:
             # Resumed with other settings: what the epochs so far were trained with is kept beside.
-            target.rename(run_dir / f"config_until_epoch_{self._rows[-1]['epoch']:06d}.yaml")
+            link_or_copy(target, run_dir / f"config_until_epoch_{self._epoch:06d}.yaml")
         write_text(target, self.config_text)
 
     def _description(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
@@ -219,7 +231,7 @@ class RunRecorder(Checkpoint):
             "layers": list(pl_module.sites()),
             "kinds": [c.kind for c in self._diagnostics(trainer) if c.mode == "inline"],
             "data": {
-                "path": str(Path(data.path).absolute()),
+                "path": str(Path(data.path).expanduser().absolute()),
                 "fingerprint": data.arrays.fingerprint,
                 "n_features": data.n_features,
                 "n_tabular": data.n_tabular,

@@ -192,9 +192,16 @@ class EmbeddingDataModule(LightningDataModule):
         Raises:
             DataError: the data does not fit what the checkpoint was trained on.
         """
+        source = self.arrays
+        resuming = self.trainer is not None and self.trainer.state.fn == "fit"
+        if resuming and source.fingerprint != state_dict["fingerprint"]:
+            raise DataError(
+                f"{self.path} is not the data that the checkpoint was trained on (or was split otherwise): its "
+                f"fingerprint is {source.fingerprint[:12]}, the checkpoint's {state_dict['fingerprint'][:12]}. "
+                "A run goes on with its own data only"
+            )
         self._fitted = state_dict
         self._rows = {}
-        source = self.arrays
         if self.use_tabular and state_dict["recipe"] is not None and source.recipe != state_dict["recipe"]:
             # Pickled tables: their tabular columns are made anew, with the statistics of the training run.
             source = self._read_again(state_dict["recipe"])

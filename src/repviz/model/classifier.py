@@ -1,5 +1,6 @@
 """The LightningModule: an MLP on embeddings and tabular columns, its loss, optimiser and metrics."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -81,7 +82,14 @@ class EmbeddingClassifier(LightningModule):
             UserError: they differ.
         """
         data = self.trainer.datamodule
-        if self.network is not None and data is not None and "train" in data.arrays.splits:
+        if self.network is None or data is None:
+            return
+        if self.hparams.n_tabular and not data.use_tabular:
+            raise UserError(
+                f"the network takes {self.hparams.n_tabular} tabular columns (model.fusion={self.hparams.fusion}), "
+                "but data.use_tabular is false; leave it out"
+            )
+        if "train" in data.arrays.splits:
             self._check_widths(data)
 
     def configure_model(self) -> None:
@@ -178,7 +186,9 @@ class EmbeddingClassifier(LightningModule):
             fused=True if self.device.type == "cuda" else None,
         )
         total = self.trainer.estimated_stepping_batches
-        warmup = settings.warmup_epochs * max(1, int(total // max(1, self.trainer.max_epochs or 1)))
+        # Known once the total has been asked for, and independent of where training ends.
+        batches = self.trainer.num_training_batches if math.isfinite(total) else 0
+        warmup = settings.warmup_epochs * math.ceil(batches / self.trainer.accumulate_grad_batches)
         factor = learning_rate_factor(settings.schedule, warmup_steps=warmup, total_steps=total)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

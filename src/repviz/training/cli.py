@@ -1,9 +1,12 @@
 """``repviz fit | validate | test | predict``: LightningCLI with the run's blocks and short errors."""
 
+import difflib
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -24,6 +27,7 @@ from repviz.callbacks.sample import SampleSettings
 from repviz.data.datamodule import EmbeddingDataModule
 from repviz.errors import UserError
 from repviz.model.classifier import EmbeddingClassifier
+from repviz.store.metrics_table import COLUMNS
 from repviz.store.run_folder import CONFIG_FILE, run_of_checkpoint
 from repviz.training.parser import Parser
 from repviz.training.predictions import PredictionWriter
@@ -79,6 +83,16 @@ class RepvizCLI(LightningCLI):
         for kind, callback in callback_classes().items():
             parser.add_lightning_class_args(callback, kind)
 
+    def parse_arguments(self, parser: Parser, args: Any) -> None:
+        """Parse; what is no mapping where a block is expected raises inside jsonargparse and is the user's to mend."""
+        with _as_user_error():
+            super().parse_arguments(parser, args)
+
+    def instantiate_classes(self) -> None:
+        """Make model, data and trainer; what their constructors refuse is the user's to mend."""
+        with _as_user_error():
+            super().instantiate_classes()
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer with the callbacks of enabled blocks; nothing is recorded unless training."""
         parser = self._parser(self.subcommand)
@@ -104,8 +118,14 @@ class RepvizCLI(LightningCLI):
         return getattr(callback, "enabled", True)
 
     def before_fit(self) -> None:
-        """Say a wrong path before anything is made."""
+        """Say a wrong path or metric before anything is made."""
         self._check_checkpoint()
+        for setting in ("monitor", "early_stopping.monitor"):
+            found = self._get(self.config, setting)
+            if found not in COLUMNS:
+                near = difflib.get_close_matches(found, COLUMNS, n=1)
+                hint = f". Did you mean {near[0]!r}?" if near else f"; there are {', '.join(COLUMNS)}"
+                raise UserError(f"{setting}: no metric is called {found!r}{hint}")
 
     def before_validate(self) -> None:
         """A trained model is needed."""
@@ -153,8 +173,19 @@ class RepvizCLI(LightningCLI):
         config: Namespace = self.config[self.subcommand].clone()
         config["ckpt_path"] = None
         config["config"] = None
-        config["data.path"] = str(Path(config["data.path"]).absolute())
+        config["data.path"] = str(Path(config["data.path"]).expanduser().absolute())
         return self._parser(self.subcommand).dump(config, skip_unset=False)
+
+
+@contextmanager
+def _as_user_error() -> Iterator[None]:
+    """Constructors refuse settings in many ways; the message names what was refused."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise UserError(f"a setting cannot be used: {str(error).strip()}") from error
 
 
 def run(argv: list[str]) -> None:
