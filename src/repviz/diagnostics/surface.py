@@ -1,0 +1,196 @@
+"""The network's decisions on a plane through its inputs, and how far that plane speaks for the real points.
+
+The plane is that of the first two principal components (Pearson, 1901) of the embeddings. A slice through a
+high-dimensional input space says little about points far from it (Somepalli et al., 2022, CVPR, choose planes through
+three points for that reason): distances and the share of equal predictions come with the picture.
+
+The surrogate draws the network's decisions on a map instead: a nearest-neighbour classifier (Fix & Hodges, 1951; as in
+Rodrigues, Espadoto, Hirata & Telea, 2019, Information 10) of the network's predictions on a layer's first two
+principal components.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
+from repviz.diagnostics.forward import predicted_logits, required_model
+from repviz.diagnostics.layers import TRAIN, VAL, activations_of
+from repviz.diagnostics.pca import principal_axes
+from repviz.errors import UserError
+from repviz.snapshot import Snapshot
+
+REFERENCE = "0: where columns were standardised, their mean over the train set"
+_BEYOND = 0.08
+"""How far the grid reaches beyond the points, as a share of their extent."""
+
+
+@dataclass(frozen=True)
+class Surface(Diagnostic):
+    """Prediction and probabilities on the principal plane of the embeddings, and on a layer's map by a surrogate.
+
+    Attributes:
+        resolution: grid points along each side.
+        layer: on whose map the surrogate works; the last before the logits when not given.
+        n_neighbors: of the surrogate classifier.
+    """
+
+    kind: ClassVar[str] = "surface"
+    version: ClassVar[int] = 1
+
+    resolution: int = 96
+    layer: str | None = None
+    n_neighbors: int = 15
+
+    def __post_init__(self) -> None:
+        """Raises: UserError: a setting is out of range."""
+        for name, least in (("resolution", 2), ("n_neighbors", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"surface.{name} must be {least} or more; it is {getattr(self, name)!r}")
+
+    def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
+        """The surface of one epoch; the plane follows from the sample's inputs, so it is the same at every epoch.
+
+        Raises:
+            UserError: the snapshot comes without the model, or the layer is not there.
+            FloatingPointError: the layer's activations are NaN or infinite.
+        """
+        model, sample = required_model(snapshot, self.kind), snapshot.sample
+        embeddings = sample.inputs[0]
+        points = embeddings.flatten(1).double().cpu()
+        plane = principal_plane(_rows_or_all(points, sample.split == TRAIN))
+        xy, distance = onto(plane, points)
+        x, y = (grid_axis(xy[:, i], self.resolution) for i in (0, 1))
+        grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+        def on_plane(where: np.ndarray) -> Tensor:
+            there = from_plane(plane, where).to(embeddings).view(-1, *embeddings.shape[1:])
+            others = [torch.zeros(len(there), *other.shape[1:]).to(other) for other in sample.inputs[1:]]
+            return predicted_logits(model, [there, *others])
+
+        probability = on_plane(grid).softmax(1).view(len(y), len(x), -1).numpy()
+        real = snapshot.logits.argmax(1).cpu().numpy()
+        flat = on_plane(xy).argmax(1).numpy()
+        names = (
+            ("probability", ("y", "x", "class"), probability, "probability of the class", "1"),
+            ("prediction", ("y", "x"), probability.argmax(2), "most probable class", "index"),
+            ("sample_xy", ("sample", "axis"), xy, "position of the point's projection on the plane", "embedding"),
+            ("off_plane_distance", ("sample",), distance, "distance of the point from the plane", "embedding"),
+            ("sample_prediction", ("sample",), real, "class that the network predicts for the point", "index"),
+            ("on_plane_prediction", ("sample",), flat, "class that it predicts at the projection", "index"),
+            ("agreement", (), (real == flat).mean(), "share of points whose two predictions are equal", "1"),
+            ("explained_variance_ratio", ("axis",), plane.share, "share of the variance along the axis", "1"),
+            ("label", ("sample",), sample.labels, "class; -1: none of them", "index"),
+            ("split", ("sample",), sample.split, "0 train, 1 val, 2 excluded", "index"),
+            ("class_name", ("class",), np.array(sample.classes, dtype=str), "name of the class", "name"),
+        )
+        variables = {
+            name: (dims, values, {"long_name": text, "units": units}) for name, dims, values, text, units in names
+        }
+        surrogate, layer = self._surrogate(snapshot, real)
+        axes = {name: (name, v, {"long_name": f"along PC{i}"}) for i, (name, v) in enumerate((("x", x), ("y", y)), 1)}
+        attrs = {"reference": REFERENCE, "layer": layer}
+        return xr.Dataset(variables | surrogate, axes, attrs)
+
+    def _surrogate(self, snapshot: Snapshot, predicted: np.ndarray) -> tuple[dict[str, tuple], str]:
+        before = [name for name in snapshot.layers if name != "logits"]
+        layer = self.layer or (before or snapshot.layers)[-1]
+        points = activations_of(snapshot, [layer], "surface.layer")[layer].double().cpu()
+        split = snapshot.sample.split
+        xy, _ = onto(principal_plane(_rows_or_all(points, split == TRAIN)), points)
+        x, y = (grid_axis(xy[:, i], self.resolution) for i in (0, 1))
+        regions, agreement = surrogate_regions(xy, predicted, split, (x, y), self.n_neighbors)
+        names = (
+            ("surrogate_prediction", ("map_y", "map_x"), regions, "class of the surrogate", "index"),
+            ("surrogate_xy", ("sample", "axis"), xy, "position on the layer's map", "of the activations"),
+            ("surrogate_x", ("map_x",), x, "along the layer's PC1", "of the activations"),
+            ("surrogate_y", ("map_y",), y, "along the layer's PC2", "of the activations"),
+            ("surrogate_agreement", (), np.float64(agreement), "share of val points on which it is the network's", "1"),
+        )
+        found = {n: (dims, values, {"long_name": text, "units": units}) for n, dims, values, text, units in names}
+        return found, layer
+
+
+class PrincipalPlane(NamedTuple):
+    """A plane in a space of d dimensions.
+
+    Attributes:
+        mean: ``(d,)`` float64, a point on it.
+        axes: ``(d, 2)`` float64, orthonormal; a column of zeros in a space of one dimension.
+        share: ``(2,)`` share of the variance along each axis; 0 where there is none.
+    """
+
+    mean: Tensor
+    axes: Tensor
+    share: np.ndarray
+
+
+def principal_plane(points: Tensor) -> PrincipalPlane:
+    """The plane of the first two principal components of ``points (n, d)``, through their mean.
+
+    Where the points span less, the missing axis is the coordinate axis that is least along the one there is.
+    """
+    principal = principal_axes(points)
+    axes, share = principal.axes[:, :2], np.zeros(2)
+    if principal.total_variance > 0:
+        share[: axes.shape[1]] = principal.variances[: axes.shape[1]].cpu().numpy() / principal.total_variance
+    while axes.shape[1] < 2:
+        other = torch.zeros(len(axes), 1, dtype=axes.dtype)
+        if len(axes) > 1:
+            other[axes.abs().sum(1).argmin()] = 1
+            other = other - axes @ (axes.T @ other)
+            other /= other.norm()
+        axes = torch.cat([axes, other], dim=1)
+    return PrincipalPlane(principal.mean, axes, share)
+
+
+def onto(plane: PrincipalPlane, points: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates ``(n, 2)`` float64 of the points' projections, and the points' distances ``(n,)`` from the plane."""
+    centred = points.double() - plane.mean
+    xy = centred @ plane.axes
+    return xy.numpy(), (centred - xy @ plane.axes.T).norm(dim=1).numpy()
+
+
+def from_plane(plane: PrincipalPlane, xy: np.ndarray) -> Tensor:
+    """Points ``(n, d)`` float64 of the space at coordinates ``(n, 2)``."""
+    return plane.mean + torch.from_numpy(xy) @ plane.axes.T
+
+
+def grid_axis(values: np.ndarray, resolution: int) -> np.ndarray:
+    """Evenly spaced coordinates ``(resolution,)`` that reach a little beyond all values; by 1 if they coincide."""
+    low, high = float(values.min()), float(values.max())
+    beyond = _BEYOND * (high - low) or 1.0
+    return np.linspace(low - beyond, high + beyond, resolution)
+
+
+def surrogate_regions(
+    xy: np.ndarray, predicted: np.ndarray, split: np.ndarray, axes: tuple[np.ndarray, np.ndarray], n_neighbors: int
+) -> tuple[np.ndarray, float]:
+    """Classes on the grid by nearest neighbours among train points, and agreement with the network on val points.
+
+    Args:
+        xy: ``(n, 2)`` positions on the map.
+        predicted: ``(n,)`` the network's predictions, which the surrogate learns and is judged by.
+        split: ``(n,)`` codes.
+        axes: coordinates of the grid along x and y.
+        n_neighbors: at most as many as there are points to learn from.
+
+    Returns:
+        ``(n_y, n_x)`` classes, and the agreement, NaN without val points.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    learned = np.flatnonzero(split == TRAIN) if (split == TRAIN).any() else np.arange(len(xy))
+    judge = np.setdiff1d(np.flatnonzero(split == VAL), learned)
+    classifier = KNeighborsClassifier(min(n_neighbors, len(learned))).fit(xy[learned], predicted[learned])
+    regions = classifier.predict(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2))
+    agreement = float((classifier.predict(xy[judge]) == predicted[judge]).mean()) if len(judge) else float("nan")
+    return regions.reshape(len(axes[1]), len(axes[0])), agreement
+
+
+def _rows_or_all(points: Tensor, wanted: np.ndarray) -> Tensor:
+    return points[torch.from_numpy(wanted)] if wanted.any() else points

@@ -1,0 +1,139 @@
+"""Single units against the first principal component of the input: points, binned mean and band."""
+
+import math
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+from plotly.subplots import make_subplots
+
+from repviz.errors import UserError
+from repviz.figures.view import View
+from repviz.theme import LOOKS, class_colors, template
+
+OPTIONS = {"points": ("shown", "hidden")}
+"""Choices of ``view.options``, the default first."""
+_COLUMNS = 6
+_MOST = 36
+"""Panels; more units would be too small to see."""
+_MEASURES = {"dead_share": "Dead units", "selectivity_mean": "Mean class selectivity"}
+
+
+def figure(dataset: xr.Dataset, view: View) -> go.Figure:
+    """A panel per unit of every layer, or of ``view.layer``; at most 36, the title says of how many.
+
+    ``view.options``: ``points`` shown or hidden. ``view.classes``: of these classes only; the curves are of all.
+
+    Raises:
+        UserError: no unit of ``view.layer`` is in the dataset.
+    """
+    names = [str(unit) for unit in dataset["unit"].values]
+    chosen = [i for i, name in enumerate(names) if view.layer in (None, name.rpartition(":")[0])]
+    if not chosen:
+        layers = ", ".join(dict.fromkeys(name.rpartition(":")[0] for name in names))
+        raise UserError(f"layer={view.layer!r} has no unit in this response; there are units of {layers}")
+    shown = chosen[:_MOST]
+    columns = min(_COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    target = make_subplots(
+        rows,
+        columns,
+        subplot_titles=[_panel_title(dataset, i, names[i]) for i in shown],
+        horizontal_spacing=0.035,
+        vertical_spacing=min(0.12, 0.5 / rows),
+    )
+    for number, i in enumerate(shown):
+        _draw_unit(target, dataset, i, view, {"row": number // columns + 1, "col": number % columns + 1})
+    of = f"{len(shown)} of {len(chosen)} units" if len(shown) < len(chosen) else f"{len(shown)} units"
+    target.update_layout(
+        template=template(view.theme),
+        title_text=f"Neuron response · epoch {dataset.attrs.get('epoch', '?')} · {of} · dead: {_dead(dataset)}",
+        showlegend=False,
+        height=190 * rows + 130,
+        margin={"l": 48, "r": 16, "t": 84, "b": 48},
+    )
+    target.update_xaxes(title_text="PC1 of the input", row=rows)
+    target.update_annotations(font_size=11)
+    return target
+
+
+def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
+    """Share of dead units and mean class selectivity of each layer over epochs."""
+    layers = [str(layer) for layer in history["layer"].values]
+    target = make_subplots(1, 2, subplot_titles=list(_MEASURES.values()), horizontal_spacing=0.08)
+    for col, variable in enumerate(_MEASURES, start=1):
+        for layer, color in zip(layers, class_colors(len(layers)), strict=True):
+            target.add_trace(
+                go.Scatter(
+                    x=history["epoch"].values,
+                    y=history[variable].sel(layer=layer).values,
+                    name=layer,
+                    legendgroup=layer,
+                    showlegend=col == 1,
+                    mode="lines+markers",
+                    line={"color": color, "width": 2},
+                    marker={"size": 4},
+                    hovertemplate=f"{layer}, epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+                ),
+                row=1,
+                col=col,
+            )
+    target.update_xaxes(title_text="epoch")
+    target.update_yaxes(range=[-0.02, 1.02])
+    target.update_layout(template=template(view.theme), title_text="Units over epochs", height=440)
+    return target
+
+
+def _draw_unit(target: go.Figure, dataset: xr.Dataset, i: int, view: View, cell: dict[str, int]) -> None:
+    look = LOOKS[view.theme]
+    if view.option("points", OPTIONS["points"]) == "shown":
+        labels = dataset["label"].values
+        rows = np.arange(len(labels)) if view.classes is None else np.flatnonzero(np.isin(labels, view.classes))
+        target.add_trace(
+            go.Scattergl(
+                x=dataset["pc1"].values[rows].astype(np.float32),
+                y=dataset["activation"].values[rows, i].astype(np.float32),
+                customdata=rows.astype(np.int32),
+                mode="markers",
+                selectedpoints=np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None,
+                marker={"color": look.muted, "size": 3, "opacity": 0.35},
+                hovertemplate="sample %{customdata}: %{y:.3g}<extra></extra>",
+            ),
+            **cell,
+        )
+    x = dataset["bin_pc1"].values
+    there = np.isfinite(x)
+    low, high = dataset["low"].values[i, there], dataset["high"].values[i, there]
+    target.add_trace(
+        go.Scatter(
+            x=np.concatenate([x[there], x[there][::-1]]),
+            y=np.concatenate([low, high[::-1]]),
+            fill="toself",
+            fillcolor=look.accent,
+            opacity=0.2,
+            line={"width": 0},
+            mode="lines",
+            hoverinfo="skip",
+        ),
+        **cell,
+    )
+    target.add_trace(
+        go.Scatter(
+            x=x[there],
+            y=dataset["mean"].values[i, there],
+            mode="lines",
+            line={"color": look.accent, "width": 2.5},
+            hovertemplate="mean %{y:.3g}<extra></extra>",
+        ),
+        **cell,
+    )
+
+
+def _panel_title(dataset: xr.Dataset, i: int, name: str) -> str:
+    selectivity = float(dataset["selectivity"].values[i])
+    return name if not math.isfinite(selectivity) else f"{name} · sel. {selectivity:.2f}"
+
+
+def _dead(dataset: xr.Dataset) -> str:
+    shares = zip(dataset["layer"].values, dataset["dead_share"].values, strict=True)
+    return ", ".join(f"{layer} {share:.0%}" if math.isfinite(share) else f"{layer} ?" for layer, share in shares)

@@ -1,0 +1,176 @@
+"""The network's decisions on the principal plane of its inputs, or on a layer's map by a surrogate classifier."""
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from repviz.figures.projection import NO_CLASS, class_names
+from repviz.figures.view import View
+from repviz.theme import LOOKS, SPLIT_SIZES, class_colors, template
+
+OPTIONS = {"shade": ("class", "confidence", "entropy", "margin"), "map": ("plane", "surrogate")}
+"""Choices of ``view.options``, the default first."""
+_SYMBOLS = np.array([0, 2, 4], np.uint8)
+"""plotly's numbers of circle, diamond and x: train, val and excluded."""
+_PALEST = 0.3
+
+
+def figure(dataset: xr.Dataset, view: View) -> go.Figure:
+    """Regions with the sample on them; points far from the plane are pale, and the title says how many agree.
+
+    ``view.options``: ``shade`` by class, confidence, entropy or margin; ``map`` the plane through the inputs, or the
+    surrogate (classes only). ``view.classes`` and ``view.selection`` are about the points.
+    """
+    plane = view.option("map", OPTIONS["map"]) == "plane"
+    shade = view.option("shade", OPTIONS["shade"]) if plane else "class"
+    names = class_names(dataset)
+    target = go.Figure()
+    if shade == "class":
+        _draw_regions(target, dataset, names, plane=plane)
+    else:
+        _draw_shade(target, dataset, shade, view)
+    _draw_points(target, dataset, names, view, plane=plane)
+    axes = _axis_titles(dataset, plane=plane)
+    target.update_layout(
+        template=template(view.theme),
+        title_text=_title(dataset, plane=plane),
+        legend={"itemsizing": "constant", "tracegroupgap": 0},
+        width=920,
+        height=720,
+        margin={"t": 76},
+        uirevision="surface",
+    )
+    target.update_xaxes(title_text=axes[0], showgrid=False)
+    target.update_yaxes(title_text=axes[1], showgrid=False)
+    return target
+
+
+def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
+    """How far plane and surrogate speak for the network, over epochs."""
+    look = LOOKS[view.theme]
+    target = go.Figure()
+    lines = (("agreement", "plane, all points", 0), ("surrogate_agreement", "surrogate, val points", 1))
+    for variable, name, color in lines:
+        target.add_trace(
+            go.Scatter(
+                x=history["epoch"].values,
+                y=history[variable].values,
+                name=name,
+                mode="lines+markers",
+                line={"color": look.splits[color], "width": 2},
+                hovertemplate=f"{name}, epoch %{{x}}: %{{y:.1%}}<extra></extra>",
+            )
+        )
+    target.update_layout(template=template(view.theme), title_text="Agreement with the network over epochs")
+    target.update_xaxes(title_text="epoch")
+    target.update_yaxes(title_text="share of points", range=[0, 1.02])
+    return target
+
+
+def shading(probability: np.ndarray, shade: str) -> np.ndarray:
+    """Confidence, margin of the first over the second class, or entropy in units of the uniform one; all 0 to 1.
+
+    Args:
+        probability: ``(..., n_classes)``.
+        shade: ``confidence``, ``margin`` or ``entropy``.
+    """
+    if shade == "confidence":
+        return probability.max(axis=-1)
+    if shade == "margin":
+        first, second = np.sort(probability, axis=-1)[..., -1], np.sort(probability, axis=-1)[..., -2]
+        return first - second
+    logarithm = np.log(probability, out=np.zeros_like(probability), where=probability > 0)
+    return -(probability * logarithm).sum(axis=-1) / np.log(probability.shape[-1])
+
+
+def fading(distance: np.ndarray) -> np.ndarray:
+    """Opacity by distance from the plane: 1 on it, least at the farthest point."""
+    farthest = distance.max(initial=0.0)
+    return 1 - (1 - _PALEST) * distance / farthest if farthest > 0 else np.ones_like(distance)
+
+
+def _draw_regions(target: go.Figure, dataset: xr.Dataset, names: list[str], *, plane: bool) -> None:
+    variables = ("x", "y", "prediction") if plane else ("surrogate_x", "surrogate_y", "surrogate_prediction")
+    x, y, classes = (dataset[name].values for name in variables)
+    n = len(names)
+    steps = [edge for k, color in enumerate(class_colors(n)) for edge in ((k / n, color), ((k + 1) / n, color))]
+    target.add_trace(
+        go.Heatmap(
+            x=x,
+            y=y,
+            z=classes.astype(np.int16),
+            zmin=-0.5,
+            zmax=n - 0.5,
+            colorscale=steps,
+            showscale=False,
+            opacity=0.4,
+            text=np.array(names, dtype=object)[classes],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    )
+
+
+def _draw_shade(target: go.Figure, dataset: xr.Dataset, shade: str, view: View) -> None:
+    target.add_trace(
+        go.Heatmap(
+            x=dataset["x"].values,
+            y=dataset["y"].values,
+            z=shading(dataset["probability"].values, shade).astype(np.float32),
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, LOOKS[view.theme].surface], [1, LOOKS[view.theme].muted]],
+            colorbar={"title": {"text": shade}, "thickness": 12, "x": -0.14},
+            hovertemplate=f"{shade} %{{z:.3f}}<extra></extra>",
+        )
+    )
+
+
+def _draw_points(target: go.Figure, dataset: xr.Dataset, names: list[str], view: View, *, plane: bool) -> None:
+    look = LOOKS[view.theme]
+    points = dataset["sample_xy" if plane else "surrogate_xy"].values.astype(np.float32)
+    labels, split = dataset["label"].values, dataset["split"].values
+    distance = dataset["off_plane_distance"].values
+    opacity = fading(distance).astype(np.float32) if plane else np.full(len(points), 0.85, np.float32)
+    colors = class_colors(len(names))
+    for k in [*range(len(names)), NO_CLASS]:
+        rows = np.flatnonzero(labels == k).astype(np.int32)
+        if not len(rows) or (view.classes is not None and k not in view.classes):
+            continue
+        name = "no class" if k == NO_CLASS else names[k]
+        target.add_trace(
+            go.Scattergl(
+                x=points[rows, 0],
+                y=points[rows, 1],
+                customdata=np.stack([rows, distance[rows]], axis=1).astype(np.float32),
+                mode="markers",
+                name=name,
+                selectedpoints=np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None,
+                marker={
+                    "color": look.no_class if k == NO_CLASS else colors[k],
+                    "symbol": _SYMBOLS[split[rows]],
+                    "size": np.array(SPLIT_SIZES, np.float32)[split[rows]] + 1,
+                    "opacity": opacity[rows],
+                    "line": {"width": 0.5, "color": look.outline},
+                },
+                hovertemplate=f"{name}<br>sample %{{customdata[0]:.0f}}"
+                + ("<br>%{customdata[1]:.3g} off the plane" if plane else "")
+                + "<extra></extra>",
+            )
+        )
+
+
+def _title(dataset: xr.Dataset, *, plane: bool) -> str:
+    epoch = dataset.attrs.get("epoch", "?")
+    if plane:
+        agreement = f"{float(dataset['agreement']):.0%} of the points are predicted here as they really are"
+        return f"Decision surface on the inputs' PCA plane · epoch {epoch}<br>{agreement}"
+    value = float(dataset["surrogate_agreement"])
+    agreement = f"agrees with the network on {value:.0%} of the val points" if np.isfinite(value) else "not judged"
+    return f"Surrogate on the map of {dataset.attrs.get('layer', 'a layer')} · epoch {epoch}<br>{agreement}"
+
+
+def _axis_titles(dataset: xr.Dataset, *, plane: bool) -> tuple[str, str]:
+    if not plane:
+        return "PC1 of the layer", "PC2 of the layer"
+    share = dataset["explained_variance_ratio"].values
+    return f"PC1 of the inputs ({share[0]:.1%})", f"PC2 ({share[1]:.1%})"

@@ -1,0 +1,139 @@
+"""The decision surface, against a boundary built by hand, closed forms and scikit-learn."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+from repviz.diagnostics.surface import Surface, from_plane, grid_axis, onto, principal_plane, surrogate_regions
+from repviz.errors import UserError
+from tests.diagnostics.models import look_at, make_inputs, make_mlp
+
+
+def labels_of(n, n_classes=4):
+    return np.random.default_rng(2).integers(0, n_classes, n)
+
+
+def flat_points(n=80, seed=0):
+    """Points that lie in the plane of the first two of seven coordinates, wider along the first."""
+    rng = np.random.default_rng(seed)
+    points = np.zeros((n, 7))
+    points[:, :2] = rng.normal(size=(n, 2)) * [3, 1] + [5, -2]
+    return torch.from_numpy(points).float()
+
+
+def linear(weight, bias):
+    model = nn.Linear(7, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.stack([torch.zeros(7), torch.as_tensor(weight, dtype=torch.float32)]))
+        model.bias.copy_(torch.tensor([0.0, bias]))
+    return model
+
+
+def test_a_linear_boundary_lies_where_it_must():
+    """Logit of class 1 is x0 + 2 x1 - 1: on the plane, prediction and probability follow from the coordinates."""
+    points = flat_points()
+    model = linear([1, 2, 0, 0, 0, 0, 0], -1.0)
+    dataset = Surface(resolution=21).compute(look_at(model, (points,), labels_of(80, 2), np.zeros(80), n_classes=2))
+    plane = principal_plane(points.double())
+    x, y = np.meshgrid(dataset["x"], dataset["y"])
+    there = from_plane(plane, np.stack([x, y], -1).reshape(-1, 2)).numpy().reshape(21, 21, 7)
+    logit = there[..., 0] + 2 * there[..., 1] - 1
+    assert dataset["probability"].dims == ("y", "x", "class")
+    np.testing.assert_allclose(dataset["probability"][..., 1], 1 / (1 + np.exp(-logit)), rtol=1e-4, atol=1e-6)
+    clear = np.abs(logit) > 1e-4
+    np.testing.assert_array_equal(dataset["prediction"].values[clear], (logit > 0)[clear])
+    assert 0 < dataset["prediction"].values.mean() < 1
+    assert dataset["off_plane_distance"].max() < 1e-5
+    assert float(dataset["agreement"]) == 1
+
+
+def test_distance_and_agreement_tell_when_the_plane_is_not_where_the_points_are():
+    """The network looks at the third coordinate alone, along which the plane is flat."""
+    points = flat_points(40).repeat(2, 1)
+    # above and below the same places, so that the third coordinate goes with none of the others
+    height = torch.linspace(0.1, 0.5, 40)
+    points[:, 2] = torch.cat([height, -height])
+    model = linear([0, 0, 1, 0, 0, 0, 0], 1e-3)
+    dataset = Surface(resolution=5).compute(look_at(model, (points,), labels_of(80, 2), np.zeros(80), n_classes=2))
+    np.testing.assert_allclose(dataset["off_plane_distance"], points[:, 2].abs(), rtol=1e-5)
+    real = (points[:, 2] > 0).numpy()
+    np.testing.assert_array_equal(dataset["sample_prediction"], real)
+    assert (dataset["on_plane_prediction"] == 1).all()
+    assert float(dataset["agreement"]) == 0.5
+
+
+def test_the_plane_is_scikit_learns_and_projections_are_orthogonal():
+    points = make_inputs(50, 1)[0].double() * torch.tensor([5, 4, 3, 2, 1, 1, 1])
+    plane = principal_plane(points)
+    reference = PCA(2).fit(points.numpy())
+    np.testing.assert_allclose(plane.share, reference.explained_variance_ratio_, rtol=1e-10)
+    xy, distance = onto(plane, points)
+    expected = reference.transform(points.numpy())
+    np.testing.assert_allclose(np.abs(xy), np.abs(expected), rtol=1e-8, atol=1e-10)
+    residual = points.numpy() - reference.inverse_transform(expected)
+    np.testing.assert_allclose(distance, np.linalg.norm(residual, axis=1), rtol=1e-8)
+    back, none = onto(plane, from_plane(plane, xy))
+    np.testing.assert_allclose(back, xy, atol=1e-10)
+    assert none.max() < 1e-10
+
+
+@pytest.mark.parametrize("points", [torch.ones(1, 7), torch.ones(4, 7), torch.eye(7)[:2], torch.arange(5.0)[:, None]])
+def test_where_points_span_no_plane_there_is_one_all_the_same(points):
+    plane = principal_plane(points)
+    axes = plane.axes.numpy()
+    expected = np.diag([1.0, 0.0 if points.shape[1] == 1 else 1.0])
+    np.testing.assert_allclose(axes.T @ axes, expected, atol=1e-8)
+    xy, _ = onto(plane, points)
+    assert np.isfinite(xy).all()
+    assert (np.diff(grid_axis(xy[:, 0], 5)) > 0).all()
+
+
+def test_the_plane_does_not_move_with_the_network_and_tabular_columns_stay_at_the_reference():
+    inputs, labels = make_inputs(60), labels_of(60)
+    model = make_mlp(fusion="film")
+    one = Surface(resolution=7).compute(look_at(model, inputs, labels))
+    two = Surface(resolution=7).compute(look_at(make_mlp(fusion="film", seed=5), inputs, labels))
+    for name in ("x", "y", "sample_xy", "off_plane_distance"):
+        np.testing.assert_array_equal(one[name], two[name])
+    plane = principal_plane(inputs[0].double()[np.arange(60) % 3 != 2])
+    corner = from_plane(plane, np.array([[one["x"].values[3], one["y"].values[6]]])).float()
+    with torch.no_grad():
+        expected = model(corner, torch.zeros(1, 3)).softmax(1)[0]
+    np.testing.assert_allclose(one["probability"][6, 3], expected, rtol=1e-4, atol=1e-6)
+    assert "0" in one.attrs["reference"]
+
+
+def test_inputs_that_are_images_keep_their_shape():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
+    inputs = (torch.randn(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)),)
+    sites = {"input": None, "features": model[1]}
+    dataset = Surface(resolution=4).compute(look_at(model, inputs, labels_of(20, 3), sites=sites, n_classes=3))
+    assert dataset["probability"].shape == (4, 4, 3)
+    assert dataset.attrs["layer"] == "features"
+
+
+def test_the_surrogate_learns_on_train_and_is_judged_on_val():
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(-1, 1, (600, 2))
+    predicted = (xy[:, 0] > 0).astype(np.int64)
+    split = np.arange(600) % 3
+    axis = np.linspace(-0.9, 0.9, 8)
+    regions, agreement = surrogate_regions(xy, predicted, split, (axis, axis), 5)
+    np.testing.assert_array_equal(regions, np.broadcast_to(axis > 0, (8, 8)))
+    assert agreement > 0.95
+    predicted[split == 1] = 1 - predicted[split == 1]
+    assert surrogate_regions(xy, predicted, split, (axis, axis), 5)[1] == pytest.approx(1 - agreement)
+    assert np.isnan(surrogate_regions(xy, predicted, np.zeros(600), (axis, axis), 5)[1])
+
+
+@pytest.mark.parametrize("settings", [{"resolution": 1}, {"n_neighbors": 0}])
+def test_a_setting_out_of_range_is_named(settings):
+    with pytest.raises(UserError, match=f"surface.{next(iter(settings))}"):
+        Surface(**settings)
+
+
+def test_a_layer_that_is_not_there_is_named():
+    with pytest.raises(UserError, match=r"surface\.layer.*block9"):
+        Surface(resolution=3, layer="block9").compute(look_at(make_mlp(), make_inputs(12, 1), labels_of(12)))
