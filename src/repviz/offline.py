@@ -13,8 +13,10 @@ from rich.progress import Progress
 from repviz.callbacks import callback_classes
 from repviz.callbacks.checkpoints import checkpoint_epochs, checkpoint_path
 from repviz.callbacks.diagnostic import DiagnosticCallback
-from repviz.callbacks.looking import look, whole_splits
+from repviz.callbacks.looking import look
 from repviz.callbacks.sample import build, rows_of
+from repviz.callbacks.source import EmbeddingSource
+from repviz.callbacks.subject import Subject, named_layers
 from repviz.data.datamodule import EmbeddingDataModule
 from repviz.errors import UserError
 from repviz.model.classifier import EmbeddingClassifier
@@ -63,8 +65,9 @@ def diagnose(
         log.info("%s: nothing is missing", run_dir)
         return 0
     data = _data(run_dir, config, data_path, checkpoint_path(run_dir, tasks[0][0]), force)
-    sample, _ = build(data, rows_of(read_sample(run_dir)))
-    whole = whole_splits(data)
+    source = EmbeddingSource(data)
+    sample, _ = build(source, rows_of(read_sample(run_dir)))
+    asked = [layer for callback in callbacks for layer in callback.diagnostic.asked_layers]
     computed = 0
     with Progress(transient=True) as progress:
         bar = progress.add_task("diagnosing", total=sum(len(due) for _, due in tasks))
@@ -72,11 +75,14 @@ def diagnose(
             checkpoint = checkpoint_path(run_dir, epoch)
             module = EmbeddingClassifier.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
             step = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
-            computed += look(module, sample, whole, due, run_dir, epoch=epoch, step=step)
-            progress.advance(bar, len(due))
-    asked = sum(len(due) for _, due in tasks)
-    if computed < asked:
-        raise UserError(f"{asked - computed} of {asked} failed; the reasons are in {run_dir / artifacts.ARTIFACTS}")
+            subject = Subject(module, named_layers(module, asked), module.criterion, sample, source.whole())
+            diagnostics = [callback.diagnostic for callback in due]
+            computed += look(
+                subject, diagnostics, run_dir, epoch=epoch, step=step, report=lambda kind, well: progress.advance(bar)
+            )
+    wanted = sum(len(due) for _, due in tasks)
+    if computed < wanted:
+        raise UserError(f"{wanted - computed} of {wanted} failed; the reasons are in {run_dir / artifacts.ARTIFACTS}")
     return computed
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 import xarray as xr
 
-from repviz.callbacks.diagnostic import callback_for, earlier_datasets
+from repviz.callbacks.diagnostic import callback_for
+from repviz.callbacks.looking import compute_and_store, earlier_datasets
 from repviz.diagnostics.diagnostic import Diagnostic, Earlier
 from repviz.snapshot import Sample, Snapshot
 from repviz.store import artifacts
@@ -53,17 +54,15 @@ def test_the_signature_and_help_are_the_diagnostics_settings():
         MeanCallback(powr=2)
 
 
-def test_due_at_the_untrained_network_every_n_epochs_and_at_the_last(tmp_path):
+def test_due_at_the_untrained_network_every_n_epochs_and_at_the_last():
     callback = MeanCallback(every_n_epochs=3)
     assert [e for e in range(8) if callback.is_due(e, last=e == 7)] == [0, 3, 6, 7]
-    callback.look(snapshot(7), tmp_path)
+    callback.looked(7)
     assert not callback.is_due(7, last=True)
 
 
 def test_a_failure_is_recorded_and_the_chain_goes_on_from_the_epoch_before(tmp_path):
-    callback = MeanCallback()
-    for epoch in range(4):
-        callback.look(snapshot(epoch), tmp_path)
+    assert [compute_and_store(Mean(), snapshot(epoch), tmp_path) for epoch in range(4)] == [True, True, False, True]
     assert artifacts.epochs(tmp_path, "mean") == [0, 1, 3]
     error = artifacts.errors(tmp_path, "mean")[2]
     assert (error["error"], error["message"]) == ("FloatingPointError", "logits are not finite")
@@ -76,9 +75,8 @@ def test_a_failure_is_recorded_and_the_chain_goes_on_from_the_epoch_before(tmp_p
 
 
 def test_a_damaged_earlier_epoch_is_passed_over(tmp_path):
-    callback = MeanCallback()
     for epoch in range(2):
-        callback.look(snapshot(epoch), tmp_path)
+        compute_and_store(Mean(), snapshot(epoch), tmp_path)
     artifacts.artifact_path(tmp_path, "mean", 1).write_bytes(b"damaged")
     number, earlier = earlier_datasets(Mean(), tmp_path, 2)
     assert number == 0
@@ -91,7 +89,7 @@ def test_a_full_disk_does_not_stop_training(tmp_path, monkeypatch):
 
     monkeypatch.setattr(artifacts, "write_artifact", full)
     monkeypatch.setattr(artifacts, "write_error", full)
-    MeanCallback().look(snapshot(0), tmp_path)
+    assert not compute_and_store(Mean(), snapshot(0), tmp_path)
     assert artifacts.epochs(tmp_path, "mean") == []
 
 

@@ -63,7 +63,7 @@ def test_a_snapshot_that_fails_is_recorded_and_training_goes_on(fit, monkeypatch
     def fail(*_, **__):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("repviz.callbacks.looking.capture", fail)
+    monkeypatch.setattr("repviz.callbacks.subject.capture", fail)
     run = repviz.open_run(fit("--trainer.max_epochs", "1", *LOOK))
     assert run.info()["state"] == "finished"
     assert run.errors("projection")[1]["message"] == "out of memory"

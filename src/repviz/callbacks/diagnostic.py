@@ -1,31 +1,22 @@
-"""The one callback behind every diagnostic: when it looks, and what becomes of what it sees."""
+"""The one callback behind every diagnostic: when it looks, and where."""
 
 import dataclasses
 import inspect
-import logging
-import traceback
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import xarray as xr
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from repviz.diagnostics.diagnostic import Diagnostic, Earlier
-from repviz.snapshot import Snapshot
-from repviz.store import artifacts
-from repviz.store.hdf5 import DamagedFileError
-
-log = logging.getLogger("repviz")
+from repviz.diagnostics.diagnostic import Diagnostic
 
 Mode = Literal["inline", "offline"]
 
 
 class DiagnosticCallback(Callback):
-    """Runs one diagnostic at the untrained network, every n epochs and at the last, and stores its dataset.
+    """Has one diagnostic look at the untrained network, every n epochs and at the last.
 
-    The run's recorder calls ``look`` with a snapshot that all diagnostics of the epoch share. A diagnostic that fails
-    is recorded in the run, and training goes on.
+    The run's recorder asks what is due, and lets all of an epoch look at one snapshot. A diagnostic that fails is
+    recorded in the run, and training goes on.
     """
 
     diagnostic_class: ClassVar[type[Diagnostic]]
@@ -56,53 +47,9 @@ class DiagnosticCallback(Callback):
         """Whether to look at ``epoch``: the untrained network, every n-th epoch, and the last one."""
         return self._looked != epoch and (last or epoch % self.every_n_epochs == 0)
 
-    def look(self, snapshot: Snapshot, run_dir: Path) -> bool:
-        """Compute and store; what goes wrong is stored instead. Gives whether all went well."""
-        self._looked = snapshot.epoch
-        try:
-            previous_epoch, earlier = earlier_datasets(self.diagnostic, run_dir, snapshot.epoch)
-            dataset = self.diagnostic.compute(snapshot, earlier)
-            artifacts.write_artifact(
-                run_dir,
-                self.kind,
-                snapshot.epoch,
-                dataset,
-                step=snapshot.step,
-                version=self.diagnostic.version,
-                previous_epoch=previous_epoch,
-            )
-        except Exception as error:  # whatever a diagnostic does, training is never the victim
-            self.failed(error, run_dir, snapshot.epoch)
-            return False
-        return True
-
-    def failed(self, error: Exception, run_dir: Path, epoch: int) -> None:
-        """Say and record what went wrong at ``epoch``."""
+    def looked(self, epoch: int) -> None:
+        """``epoch`` has been looked at, or will be: it is not due again."""
         self._looked = epoch
-        log.warning("%s failed at epoch %d, training goes on: %s", self.kind, epoch, error)
-        _record(run_dir, self.kind, epoch, error)
-
-
-def earlier_datasets(diagnostic: Diagnostic, run_dir: Path, epoch: int) -> tuple[int | None, Earlier]:
-    """What the diagnostic's chain asks for of the epochs before ``epoch``; damaged files are passed over and said."""
-    before = [number for number in artifacts.epochs(run_dir, diagnostic.kind) if number < epoch]
-    first = previous = None, None
-    if diagnostic.chain in ("first", "both"):
-        first = _next_readable(run_dir, diagnostic.kind, before)
-    if diagnostic.chain in ("previous", "both"):
-        previous = _next_readable(run_dir, diagnostic.kind, before[::-1])
-    number = first[0] if diagnostic.chain == "first" else previous[0]
-    return number, Earlier(first[1], previous[1])
-
-
-def _next_readable(run_dir: Path, kind: str, epochs: list[int]) -> tuple[int | None, xr.Dataset | None]:
-    """The first of these epochs whose file is not damaged, and its dataset."""
-    for number in epochs:
-        try:
-            return number, artifacts.read_artifact(run_dir, kind, number)
-        except DamagedFileError as error:
-            log.warning("%s goes on from another epoch: %s", kind, error)
-    return None, None
 
 
 def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[DiagnosticCallback]:
@@ -155,10 +102,3 @@ def _help(diagnostic_class: type[Diagnostic]) -> str:
         "    mode: inline, between epochs; or offline, later from the checkpoints by 'repviz diagnose'.",
     ]
     return summary.strip().splitlines()[0] + "\n\n" + "\n".join(settings) + attributes.rstrip()
-
-
-def _record(run_dir: Path, kind: str, epoch: int, error: Exception) -> None:
-    try:
-        artifacts.write_error(run_dir, kind, epoch, error, "".join(traceback.format_exception(error)))
-    except OSError as second:
-        log.warning("and that could not be recorded in %s: %s", run_dir, second)

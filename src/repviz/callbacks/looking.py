@@ -1,37 +1,108 @@
-"""One look at the network: a snapshot, and every diagnostic that is due on it. The same while training and offline."""
+"""One look at the network: a snapshot, and every diagnostic that is due on it. The same in this process, in the
+background and offline.
+"""
 
-from collections.abc import Mapping, Sequence
+import logging
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from repviz.callbacks.diagnostic import DiagnosticCallback
-from repviz.data.datamodule import EmbeddingDataModule
-from repviz.model.classifier import EmbeddingClassifier
-from repviz.snapshot import SPLIT_NAMES, Rows, Sample, Snapshot, capture, observing
+import xarray as xr
+
+from repviz.callbacks.subject import Subject
+from repviz.diagnostics.diagnostic import Diagnostic, Earlier
+from repviz.snapshot import Snapshot, observing
+from repviz.store import artifacts
+from repviz.store.hdf5 import DamagedFileError
+
+log = logging.getLogger("repviz")
+
+Report = Callable[[str, bool], None]
+"""Told the kind, and whether all went well, when a diagnostic has looked."""
 
 
 def look(
-    module: EmbeddingClassifier,
-    sample: Sample,
-    whole: Mapping[str, Rows],
-    due: Sequence[DiagnosticCallback],
+    subject: Subject,
+    due: Sequence[Diagnostic],
     run_dir: Path,
     *,
     epoch: int,
     step: int,
+    report: Report = lambda kind, well: None,
 ) -> int:
-    """Run the sample through the network once and let all of ``due`` look at it; gives how many did so with success."""
-    with observing(module):
+    """Run the sample through the network once and let all of ``due`` look at it; gives how many did so with success.
+
+    Whatever goes wrong is recorded in the run and raised by nobody: training is never the victim.
+    """
+    with observing(subject.module):
         try:
-            activations, logits = capture(module, module.sites(), sample.inputs)
-        except Exception as error:  # whatever looking does, training is never the victim
-            for callback in due:
-                callback.failed(error, run_dir, epoch)
+            snapshot = subject.snapshot(epoch, step)
+        except Exception as error:
+            for diagnostic in due:
+                record_failure(diagnostic.kind, error, run_dir, epoch)
+                report(diagnostic.kind, False)
             return 0
-        snapshot = Snapshot(epoch, step, sample, activations, logits, module, module.criterion, whole)
-        return sum([callback.look(snapshot, run_dir) for callback in due])
+        return look_at(snapshot, due, run_dir, report)
 
 
-def whole_splits(data: EmbeddingDataModule) -> dict[str, Rows]:
-    """The whole train, val and excluded rows, as far as there are such, scaled."""
-    found = {name: data.rows(name) for name in SPLIT_NAMES if name in data.arrays.splits}
-    return {name: Rows(rows.inputs, rows.labels) for name, rows in found.items()}
+def look_at(
+    snapshot: Snapshot, due: Sequence[Diagnostic], run_dir: Path, report: Report = lambda kind, well: None
+) -> int:
+    """Let all of ``due`` look at a snapshot; gives how many did so with success."""
+    succeeded = 0
+    for diagnostic in due:
+        well = compute_and_store(diagnostic, snapshot, run_dir)
+        report(diagnostic.kind, well)
+        succeeded += well
+    return succeeded
+
+
+def compute_and_store(diagnostic: Diagnostic, snapshot: Snapshot, run_dir: Path) -> bool:
+    """One diagnostic's dataset of one epoch; what goes wrong is stored instead. Gives whether all went well."""
+    try:
+        previous_epoch, earlier = earlier_datasets(diagnostic, run_dir, snapshot.epoch)
+        dataset = diagnostic.compute(snapshot, earlier)
+        artifacts.write_artifact(
+            run_dir,
+            diagnostic.kind,
+            snapshot.epoch,
+            dataset,
+            step=snapshot.step,
+            version=diagnostic.version,
+            previous_epoch=previous_epoch,
+        )
+    except Exception as error:  # whatever a diagnostic does, training is never the victim
+        record_failure(diagnostic.kind, error, run_dir, snapshot.epoch)
+        return False
+    return True
+
+
+def record_failure(kind: str, error: BaseException, run_dir: Path, epoch: int) -> None:
+    """Say and record what went wrong at ``epoch``."""
+    log.warning("%s failed at epoch %d, training goes on: %s", kind, epoch, error)
+    try:
+        artifacts.write_error(run_dir, kind, epoch, error, "".join(traceback.format_exception(error)))
+    except OSError as second:
+        log.warning("and that could not be recorded in %s: %s", run_dir, second)
+
+
+def earlier_datasets(diagnostic: Diagnostic, run_dir: Path, epoch: int) -> tuple[int | None, Earlier]:
+    """What the diagnostic's chain asks for of the epochs before ``epoch``; damaged files are passed over and said."""
+    before = [number for number in artifacts.epochs(run_dir, diagnostic.kind) if number < epoch]
+    first = previous = None, None
+    if diagnostic.chain in ("first", "both"):
+        first = _next_readable(run_dir, diagnostic.kind, before)
+    if diagnostic.chain in ("previous", "both"):
+        previous = _next_readable(run_dir, diagnostic.kind, before[::-1])
+    number = first[0] if diagnostic.chain == "first" else previous[0]
+    return number, Earlier(first[1], previous[1])
+
+
+def _next_readable(run_dir: Path, kind: str, epochs: list[int]) -> tuple[int | None, xr.Dataset | None]:
+    """The first of these epochs whose file is not damaged, and its dataset."""
+    for number in epochs:
+        try:
+            return number, artifacts.read_artifact(run_dir, kind, number)
+        except DamagedFileError as error:
+            log.warning("%s goes on from another epoch: %s", kind, error)
+    return None, None

@@ -21,8 +21,10 @@ from repviz.atomic import link_or_copy, write_text
 from repviz.callbacks import sample as sampling
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
 from repviz.callbacks.diagnostic import DiagnosticCallback
-from repviz.callbacks.looking import look, whole_splits
+from repviz.callbacks.observer import Observer
 from repviz.callbacks.sample import SampleSettings
+from repviz.callbacks.source import EmbeddingSource, Source
+from repviz.callbacks.subject import Subject, named_layers
 from repviz.errors import UserError
 from repviz.snapshot import Sample
 from repviz.store import artifacts, run_folder
@@ -53,15 +55,28 @@ class RunRecorder(Checkpoint):
         checkpoint_every_n_epochs: int = 1,
         monitor: str = "val_accuracy",
         mode: Literal["max", "min"] = "max",
+        time_budget: float | None = None,
         config_text: str | None = None,
     ) -> None:
-        """Args: where runs go, the fixed sample, which checkpoints stay, what is best, and the resolved YAML."""
+        """Nothing is made yet.
+
+        Args:
+            runs_dir: where the run folder is made.
+            sample: the fixed points.
+            keep_checkpoints: how many epochs' checkpoints stay besides the last and the best.
+            checkpoint_every_n_epochs: epochs from one checkpoint to the next.
+            monitor: metric that decides the best epoch.
+            mode: whether larger or smaller is better.
+            time_budget: share of the time that diagnostics may take inline; when it is exceeded, epochs are left out.
+            config_text: the resolved YAML.
+        """
         self.runs_dir = Path(runs_dir)
         self.sample_settings = sample or SampleSettings()
         self.keeper = CheckpointKeeper(checkpoint_every_n_epochs, keep_checkpoints, monitor, mode)
         self.config_text = config_text
+        self.time_budget = time_budget
         self.run_dir: Path | None = None
-        self.sample: Sample | None = None
+        self._observer: Observer | None = None
         self._rows: list[Row] = []
         self._validation_names: set[str] = set()
         self._training_names: set[str] = set()
@@ -89,23 +104,19 @@ class RunRecorder(Checkpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Claim or reopen the folder, on rank zero; the others are told which it is."""
+        callbacks = self._diagnostics(trainer)
+        layers = named_layers(pl_module, [name for c in callbacks for name in c.diagnostic.asked_layers])
         folder = self._open_folder(trainer) if trainer.is_global_zero else None
         self.run_dir = Path(trainer.strategy.broadcast(str(folder)))
         if not trainer.is_global_zero:
             return
         log.info("run folder: %s", self.run_dir)
-        stored = self.run_dir / SAMPLE_FILE
-        rows = (
-            sampling.rows_of(read_sample(self.run_dir))
-            if stored.exists()
-            else sampling.draw(trainer.datamodule, self.sample_settings)
-        )
-        self.sample, dataset = sampling.build(trainer.datamodule, rows)
-        if not stored.exists():
-            write_sample(self.run_dir, dataset)
-        self._heartbeat = Heartbeat(
-            self.run_dir, self._description(trainer, pl_module), lambda: self._progress(trainer)
-        )
+        source = EmbeddingSource(trainer.datamodule)
+        sample = self._sample(source)
+        subject = Subject(pl_module, layers, pl_module.criterion, sample, source.whole())
+        self._observer = Observer(subject, callbacks, self.run_dir, time_budget=self.time_budget)
+        description = self._description(trainer, subject, source)
+        self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
         self._heartbeat.start()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -125,7 +136,7 @@ class RunRecorder(Checkpoint):
             artifacts.remove_after(self.run_dir, self._epoch)
             write_metrics(self.run_dir, self._rows)
             # Killed between the checkpoint and the last diagnostic, the epoch may not have been looked at yet.
-            self._look(trainer, pl_module, self._epoch, last=self._should_stop or self._epoch == trainer.max_epochs)
+            self._look(trainer, last=self._should_stop or self._epoch == trainer.max_epochs)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Row, checkpoint, diagnostics."""
@@ -137,7 +148,7 @@ class RunRecorder(Checkpoint):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The last epoch is always looked at, also when training ended early."""
         if trainer.is_global_zero:
-            self._look(trainer, pl_module, self._epoch, last=True)
+            self._look(trainer, last=True)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Results, and the run is finished."""
@@ -170,20 +181,21 @@ class RunRecorder(Checkpoint):
         self.keeper.save(trainer, self.run_dir, epoch, is_best=is_best)
         if trainer.is_global_zero:
             self._say(trainer, row)
-            self._look(trainer, pl_module, epoch, last=epoch == trainer.max_epochs)
+            self._look(trainer, last=epoch == trainer.max_epochs)
             self._heartbeat.update()
 
-    def _look(self, trainer: Trainer, pl_module: LightningModule, epoch: int, *, last: bool) -> None:
-        due = [
-            callback
-            for callback in self._diagnostics(trainer)
-            if callback.mode == "inline"
-            and callback.is_due(epoch, last=last)
-            and epoch not in artifacts.epochs(self.run_dir, callback.kind)
-        ]
-        if due:
-            whole = whole_splits(trainer.datamodule)
-            look(pl_module, self.sample, whole, due, self.run_dir, epoch=epoch, step=trainer.global_step)
+    def _look(self, trainer: Trainer, *, last: bool) -> None:
+        self._observer.look(self._epoch, trainer.global_step, last=last)
+
+    def _sample(self, source: Source) -> Sample:
+        """The points that the run has already, else new ones."""
+        stored = self.run_dir / SAMPLE_FILE
+        there = stored.exists()
+        rows = sampling.rows_of(read_sample(self.run_dir)) if there else sampling.draw(source, self.sample_settings)
+        sample, dataset = sampling.build(source, rows)
+        if not there:
+            write_sample(self.run_dir, dataset)
+        return sample
 
     def _diagnostics(self, trainer: Trainer) -> list[DiagnosticCallback]:
         return [c for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled]
@@ -219,26 +231,19 @@ class RunRecorder(Checkpoint):
             link_or_copy(target, run_dir / f"config_until_epoch_{self._epoch:06d}.yaml")
         write_text(target, self.config_text)
 
-    def _description(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        data = trainer.datamodule
+    def _description(self, trainer: Trainer, subject: Subject, source: Source) -> dict[str, Any]:
         return run_folder.identity() | {
             "format": 1,
             "state": "running",
             "started": artifacts.now(),
             "repviz_version": __version__,
             "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
-            "classes": list(data.classes),
-            "layers": list(pl_module.sites()),
-            "kinds": [c.kind for c in self._diagnostics(trainer) if c.mode == "inline"],
-            "data": {
-                "path": str(Path(data.path).expanduser().absolute()),
-                "fingerprint": data.arrays.fingerprint,
-                "n_features": data.n_features,
-                "n_tabular": data.n_tabular,
-                "rows": {name: len(split) for name, split in data.arrays.splits.items()},
-            },
+            "classes": list(source.classes),
+            "layers": list(subject.layers),
+            "kinds": self._observer.kinds,
+            "data": source.description(),
             "sample": dataclasses.asdict(self.sample_settings),
-            "n_parameters": sum(p.numel() for p in pl_module.parameters()),
+            "n_parameters": sum(p.numel() for p in subject.module.parameters()),
             "max_epochs": trainer.max_epochs,
             "world_size": trainer.world_size,
             "monitor": self.keeper.monitor,

@@ -1,5 +1,6 @@
 """Drawing the run's fixed sample from the data, and the dataset that describes it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 import xarray as xr
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from repviz.data.datamodule import EmbeddingDataModule
+from repviz.callbacks.source import Source
 from repviz.sampling import stratified_indices
 from repviz.snapshot import SPLIT_NAMES, Sample
 
@@ -27,50 +28,45 @@ class SampleSettings:
     seed: NonNegativeInt = 0
 
 
-def draw(data: EmbeddingDataModule, settings: SampleSettings) -> dict[str, np.ndarray]:
-    """Rows to look at, per split, ascending."""
-    train, val = (data.arrays.splits[name].labels for name in ("train", "val"))
-    n_train = round(settings.size * len(train) / (len(train) + len(val)))
-    rows = {
-        "train": stratified_indices(train, n_train, settings.seed),
-        "val": stratified_indices(val, settings.size - n_train, settings.seed),
-    }
-    if "excluded" in data.arrays.splits and settings.excluded:
-        excluded = data.arrays.splits["excluded"]
-        rows["excluded"] = stratified_indices(
-            np.zeros(len(excluded)) if excluded.labels is None else excluded.labels,
-            settings.excluded,
-            settings.seed,
-        )
+def draw(source: Source, settings: SampleSettings) -> dict[str, np.ndarray]:
+    """Rows to look at, per split, ascending; stratified by class where the labels are known beforehand."""
+    sizes = source.sizes()
+    n_train = round(settings.size * sizes["train"] / (sizes["train"] + sizes.get("val", 0)))
+    wanted = {"train": n_train, "val": settings.size - n_train, "excluded": settings.excluded}
+    rows = {}
+    for name in SPLIT_NAMES:
+        if sizes.get(name) and wanted[name]:
+            labels = source.labels(name)
+            strata = np.zeros(sizes[name]) if labels is None else labels
+            rows[name] = stratified_indices(strata, wanted[name], settings.seed)
     return rows
 
 
-def build(data: EmbeddingDataModule, rows: dict[str, np.ndarray]) -> tuple[Sample, xr.Dataset]:
+def build(source: Source, rows: Mapping[str, np.ndarray]) -> tuple[Sample, xr.Dataset]:
     """The sample as the model takes it, and as ``sample.h5`` keeps it (tabular columns and texts unscaled)."""
-    parts = [(name, data.rows(name), rows[name]) for name in SPLIT_NAMES if name in rows]
-    n_inputs = len(parts[0][1].inputs)
-    inputs = tuple(torch.cat([part.inputs[i][index] for _, part, index in parts]) for i in range(n_inputs))
+    names = [name for name in SPLIT_NAMES if name in rows]
+    parts = [source.points(name, rows[name]) for name in names]
     sample = Sample(
-        inputs=inputs,
-        labels=np.concatenate([part.labels.numpy()[index] for _, part, index in parts]),
-        split=np.concatenate([np.full(len(index), SPLIT_NAMES.index(name), np.int8) for name, _, index in parts]),
-        index=np.concatenate([index for _, _, index in parts]).astype(np.int64),
-        ids=np.concatenate([part.split.ids[index] for _, part, index in parts]),
-        classes=data.classes,
+        inputs=tuple(torch.cat(tensors) for tensors in zip(*(part.inputs for part in parts), strict=True)),
+        labels=np.concatenate([part.labels for part in parts]),
+        split=np.concatenate([np.full(len(rows[name]), SPLIT_NAMES.index(name), np.int8) for name in names]),
+        index=np.concatenate([rows[name] for name in names]).astype(np.int64),
+        ids=np.concatenate([part.ids for part in parts]),
+        classes=source.classes,
     )
     variables = {
         "index": ("sample", sample.index, {"long_name": "row in its split's data"}),
         "id": ("sample", sample.ids),
         "split": ("sample", sample.split, {"long_name": "split", "flag_meanings": " ".join(SPLIT_NAMES)}),
         "label": ("sample", sample.labels, {"long_name": "class, -1 = none of them"}),
-        "class_name": ("class", np.array(data.classes)),
+        "class_name": ("class", np.array(source.classes)),
     }
-    if all(part.split.texts is not None for _, part, _ in parts):
-        variables["text"] = ("sample", np.concatenate([part.split.texts[index] for _, part, index in parts]))
-    if all(part.split.tabular is not None for _, part, _ in parts):
-        tabular = np.concatenate([part.split.tabular[index] for _, part, index in parts])
+    if all(part.texts is not None for part in parts):
+        variables["text"] = ("sample", np.concatenate([part.texts for part in parts]))
+    if all(part.tabular is not None for part in parts):
+        tabular = np.concatenate([part.tabular for part in parts])
         variables["tabular"] = (("sample", "column"), tabular, {"long_name": "tabular columns, unscaled"})
-        variables["column"] = ("column", np.array(data.arrays.tabular_names))
+        variables["column"] = ("column", np.array(source.tabular_names))
     return sample, xr.Dataset(variables)
 
 

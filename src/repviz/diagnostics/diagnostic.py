@@ -1,7 +1,7 @@
 """What every diagnostic is: settings, and one pure function from a snapshot to a labelled dataset."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 import xarray as xr
@@ -41,6 +41,12 @@ class Diagnostic(ABC):
     """Whether its block is on where no configuration speaks of it."""
     chain: ClassVar[Literal["none", "first", "previous", "both"]] = "none"
     """Which of its own earlier datasets ``compute`` wants; both = the first and the previous one."""
+
+    @property
+    def asked_layers(self) -> tuple[str, ...]:
+        """Layers that the settings name; empty = whichever there are."""
+        named = [getattr(self, field.name) for field in fields(self) if field.name == "layers"]
+        return tuple(named[0] or ()) if named else ()
 
     @abstractmethod
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:

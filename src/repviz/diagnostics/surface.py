@@ -52,6 +52,11 @@ class Surface(Diagnostic):
             if getattr(self, name) < least:
                 raise UserError(f"surface.{name} must be {least} or more; it is {getattr(self, name)!r}")
 
+    @property
+    def asked_layers(self) -> tuple[str, ...]:
+        """The surrogate's layer."""
+        return () if self.layer is None else (self.layer,)
+
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The surface of one epoch; the plane follows from the sample's inputs, so it is the same at every epoch.
 
