@@ -7,6 +7,7 @@ import xarray as xr
 import repviz
 from repviz.callbacks import callback_classes
 from repviz.cli import main
+from repviz.model.mlp import MLP
 from repviz.store import artifacts
 from tests.training.conftest import SMALL, fit  # noqa: F401
 
@@ -16,9 +17,11 @@ POINTS = ["--sample.size", "150", "--sample.excluded", "20", "--diagnostics", "i
 def test_offline_gives_the_numbers_of_inline_and_does_only_what_is_missing(fit, capsys):  # noqa: F811
     inline = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS))
     offline = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, "--diagnostics", "offline"))
-    assert offline.kinds() == []
+    assert offline.kinds() == ["activations"]
+    assert offline.epochs("activations") == [0, 1, 2]
     main(["diagnose", "--run-dir", str(offline.path)])
-    assert offline.kinds() == inline.kinds() != []
+    assert set(offline.kinds()) == {*inline.kinds(), "activations"}
+    assert len(inline.kinds()) > 1
     for kind in inline.kinds():
         assert offline.epochs(kind) == inline.epochs(kind)
         for epoch in inline.epochs(kind):
@@ -32,6 +35,27 @@ def test_offline_gives_the_numbers_of_inline_and_does_only_what_is_missing(fit, 
     changed = {path.name for path in before if before[path] != after[path]}
     assert changed == {"epoch_000001.h5"}
     assert capsys.readouterr().out.splitlines()[-1] == "1 computed"
+
+
+def test_kept_activations_spare_the_forward_pass_where_they_suffice(fit, monkeypatch):  # noqa: F811
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *POINTS, "--diagnostics", "offline"))
+    forward, passes = MLP.forward, []
+
+    def counted(self, *inputs):
+        passes.append(len(inputs[0]))
+        return forward(self, *inputs)
+
+    monkeypatch.setattr(MLP, "forward", counted)
+    main(["diagnose", "--run-dir", str(run.path), "--only", "projection,similarity,probe,response"])
+    assert passes == []
+    assert set(run.kinds()) == {"activations", "projection", "similarity", "probe", "response"}
+    main(["diagnose", "--run-dir", str(run.path), "--only", "geometry"])
+    assert passes == [170, 170]
+    artifacts.artifact_path(run.path, "activations", 1).write_bytes(b"damaged")
+    kept = run.read("response", 1)
+    main(["diagnose", "--run-dir", str(run.path), "--only", "response", "--epochs", "1", "--overwrite"])
+    assert passes == [170, 170, 170]
+    xr.testing.assert_equal(run.read("response", 1), kept)
 
 
 def test_epochs_kinds_and_settings_can_be_named(fit):  # noqa: F811
@@ -74,9 +98,9 @@ def test_other_data_is_refused_unless_forced(fit, packages, tmp_path, capsys):  
     with pytest.raises(SystemExit):
         main(arguments)
     assert "fingerprint" in capsys.readouterr().err
-    assert run.kinds() == []
+    assert run.kinds() == ["activations"]
     main([*arguments, "--force", "--only", "projection"])
-    assert run.kinds() == ["projection"]
+    assert run.kinds() == ["activations", "projection"]
 
 
 def test_a_failure_is_recorded_said_and_the_rest_is_done(fit, monkeypatch, capsys):  # noqa: F811

@@ -5,24 +5,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from jsonargparse import ArgumentParser
 from rich.progress import Progress
 
+from repviz.background.pending import remove_settled
 from repviz.callbacks import callback_classes
-from repviz.callbacks.checkpoints import checkpoint_epochs, checkpoint_path
 from repviz.callbacks.diagnostic import DiagnosticCallback
-from repviz.callbacks.looking import look
-from repviz.callbacks.sample import build, rows_of
-from repviz.callbacks.source import EmbeddingSource
-from repviz.callbacks.subject import Subject, named_layers
-from repviz.data.datamodule import EmbeddingDataModule
+from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
-from repviz.model.classifier import EmbeddingClassifier
+from repviz.recorded import RecordedRun, epochs_with_weights, weights_path
 from repviz.store import artifacts
-from repviz.store.run_folder import CONFIG_FILE, read_run_file
-from repviz.store.sample_file import read_sample
+from repviz.store.run_folder import CONFIG_FILE
 
 log = logging.getLogger("repviz")
 
@@ -64,22 +58,21 @@ def diagnose(
     if not tasks:
         log.info("%s: nothing is missing", run_dir)
         return 0
-    data = _data(run_dir, config, data_path, checkpoint_path(run_dir, tasks[0][0]), force)
-    source = EmbeddingSource(data)
-    sample, _ = build(source, rows_of(read_sample(run_dir)))
-    asked = [layer for callback in callbacks for layer in callback.diagnostic.asked_layers]
+    recorded = RecordedRun(
+        run_dir,
+        config,
+        scaled_by=weights_path(run_dir, tasks[0][0]),
+        data_path=data_path,
+        asked_layers=[layer for callback in callbacks for layer in callback.diagnostic.asked_layers],
+        force=force,
+    )
     computed = 0
     with Progress(transient=True) as progress:
         bar = progress.add_task("diagnosing", total=sum(len(due) for _, due in tasks))
         for epoch, due in tasks:
-            checkpoint = checkpoint_path(run_dir, epoch)
-            module = EmbeddingClassifier.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-            step = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
-            subject = Subject(module, named_layers(module, asked), module.criterion, sample, source.whole())
             diagnostics = [callback.diagnostic for callback in due]
-            computed += look(
-                subject, diagnostics, run_dir, epoch=epoch, step=step, report=lambda kind, well: progress.advance(bar)
-            )
+            computed += recorded.look(epoch, diagnostics, report=lambda kind, well: progress.advance(bar))
+    remove_settled(run_dir, [callback.kind for callback in callbacks])
     wanted = sum(len(due) for _, due in tasks)
     if computed < wanted:
         raise UserError(f"{wanted - computed} of {wanted} failed; the reasons are in {run_dir / artifacts.ARTIFACTS}")
@@ -97,7 +90,10 @@ def _callbacks(
     parser = ArgumentParser(exit_on_error=False)
     for kind, found in known.items():
         parser.add_class_arguments(found, kind)
-    blocks = {kind: dict(config.get(kind) or {}) for kind in known}
+    blocks = {
+        kind: {"enabled": found.diagnostic_class.on_by_default} | (config.get(kind) or {})
+        for kind, found in known.items()
+    }
     for name, value in settings.items():
         kind, _, setting = name.partition(".")
         blocks[kind][setting.replace("-", "_")] = value
@@ -105,14 +101,15 @@ def _callbacks(
         made = parser.instantiate(parser.parse_object(blocks))
     except Exception as error:  # jsonargparse raises several types; each message names the key
         raise UserError(str(error).strip()) from error
-    return [made[kind] for kind in known if (kind in only if only else made[kind].enabled)]
+    # Activations are kept while training, to spare the others a forward pass; later they spare nobody anything.
+    return [made[kind] for kind in known if (kind in only if only else made[kind].enabled and kind != Activations.kind)]
 
 
 def _tasks(
     run_dir: Path, callbacks: Sequence[DiagnosticCallback], epochs: Sequence[int] | None, overwrite: bool
 ) -> list[Task]:
     """What is missing, by ascending epoch: a chained diagnostic needs the epochs before."""
-    saved = checkpoint_epochs(run_dir)
+    saved = epochs_with_weights(run_dir)
     if not saved:
         raise UserError(f"{run_dir} has no checkpoints of single epochs; keep them with --keep-checkpoints all")
     without = sorted(set(epochs or ()) - set(saved))
@@ -132,24 +129,6 @@ def _tasks(
         if wanted:
             tasks.append((epoch, wanted))
     return tasks
-
-
-def _data(
-    run_dir: Path, config: Mapping[str, Any], path: str | None, checkpoint: Path, force: bool
-) -> EmbeddingDataModule:
-    """The run's data with the checkpoint's scaling."""
-    data = EmbeddingDataModule(**{**config["data"], "path": path or config["data"]["path"]})
-    data.setup("fit")
-    trained_on = read_run_file(run_dir)["data"]["fingerprint"]
-    if data.arrays.fingerprint != trained_on and not force:
-        raise UserError(
-            f"{data.path} is not the data that {run_dir} was trained on: its fingerprint is "
-            f"{data.arrays.fingerprint[:12]}, the run's is {trained_on[:12]}. Name the right one with --data, "
-            "or go on all the same with --force"
-        )
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    data.load_state_dict(state["EmbeddingDataModule"])
-    return data
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """When, where and on which rank a diagnostic runs: ``ProjectionCallback`` and one more for every other diagnostic.
 
 Each is built from its diagnostic's settings: ``callbacks.<Name>Callback`` for ``diagnostics``' class ``<Name>``.
+``RunRecorder`` makes the run folder that they write to.
 """
 
 from functools import cache
@@ -17,6 +18,10 @@ def callback_classes() -> dict[str, type[DiagnosticCallback]]:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "RunRecorder":
+        from repviz.callbacks.recorder import RunRecorder
+
+        return RunRecorder
     for found in callback_classes().values():
         if found.__name__ == name:
             return found

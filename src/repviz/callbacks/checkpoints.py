@@ -54,6 +54,11 @@ class CheckpointKeeper:
         self.best = {"epoch": epoch, "value": value, "row": dict(row)}
         return True
 
+    def holding(self, run_dir: Path, epoch: int) -> Path:
+        """The file that holds the weights of ``epoch``, the one that was saved last."""
+        own = checkpoint_path(run_dir, epoch)
+        return own if own.exists() else run_dir / CHECKPOINTS / LAST
+
     def save(self, trainer: Trainer, run_dir: Path, epoch: int, *, is_best: bool) -> None:
         """Write the checkpoint of ``epoch``; called on every rank, for gathering its content is a collective."""
         last = run_dir / CHECKPOINTS / LAST

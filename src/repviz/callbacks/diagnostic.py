@@ -2,14 +2,12 @@
 
 import dataclasses
 import inspect
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from repviz.diagnostics.diagnostic import Diagnostic
-
-Mode = Literal["inline", "offline"]
+from repviz.diagnostics.diagnostic import Diagnostic, Mode
 
 
 class DiagnosticCallback(Callback):
@@ -22,7 +20,7 @@ class DiagnosticCallback(Callback):
     diagnostic_class: ClassVar[type[Diagnostic]]
 
     def __init__(
-        self, diagnostic: Diagnostic, *, enabled: bool = True, every_n_epochs: int = 1, mode: Mode = "inline"
+        self, diagnostic: Diagnostic, *, enabled: bool = True, every_n_epochs: int = 1, mode: Mode = "background"
     ) -> None:
         """Args: the diagnostic with its settings, whether it runs at all, how often, and where."""
         self.diagnostic = diagnostic
@@ -61,9 +59,9 @@ def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[Diagnost
 
     def __init__(
         self: DiagnosticCallback,
-        enabled: bool = diagnostic_class.on_by_default,
+        enabled: bool = True,
         every_n_epochs: int = 1,
-        mode: Mode = "inline",
+        mode: Mode = diagnostic_class.mode_by_default,
         **settings: Any,
     ) -> None:
         found = diagnostic_class(**settings)
@@ -72,9 +70,9 @@ def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[Diagnost
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-        inspect.Parameter("enabled", keyword, default=diagnostic_class.on_by_default, annotation=bool),
+        inspect.Parameter("enabled", keyword, default=True, annotation=bool),
         inspect.Parameter("every_n_epochs", keyword, default=1, annotation=PositiveInt),
-        inspect.Parameter("mode", keyword, default="inline", annotation=Mode),
+        inspect.Parameter("mode", keyword, default=diagnostic_class.mode_by_default, annotation=Mode),
     ]
     for field in dataclasses.fields(diagnostic_class):
         parameters.append(inspect.Parameter(field.name, keyword, default=field.default, annotation=field.type))
@@ -99,6 +97,7 @@ def _help(diagnostic_class: type[Diagnostic]) -> str:
         "Args:",
         "    enabled: whether this diagnostic runs.",
         "    every_n_epochs: look every n epochs, at the untrained network, and at the last epoch.",
-        "    mode: inline, between epochs; or offline, later from the checkpoints by 'repviz diagnose'.",
+        "    mode: background, in a program beside training; inline, between epochs; or offline, later from the",
+        "        checkpoints by 'repviz diagnose'.",
     ]
     return summary.strip().splitlines()[0] + "\n\n" + "\n".join(settings) + attributes.rstrip()

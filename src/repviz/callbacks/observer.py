@@ -2,12 +2,17 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from repviz.background import pending
+from repviz.background.background import Background
+from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.looking import look
 from repviz.callbacks.subject import Subject
+from repviz.diagnostics.activations import Activations
 from repviz.store import artifacts
 
 log = logging.getLogger("repviz")
@@ -22,13 +27,28 @@ class Observer:
         callbacks: Sequence[DiagnosticCallback],
         run_dir: Path,
         *,
+        background: BackgroundSettings,
         time_budget: float | None = None,
     ) -> None:
-        """Args: what is looked at, by whom, the run, and the share of the time that looking inline may take."""
+        """Make ready; a worker program starts with the first epoch.
+
+        Args:
+            subject: what is looked at.
+            callbacks: by whom.
+            run_dir: the run.
+            background: settings of the worker programs.
+            time_budget: share of the time that looking inline may take.
+
+        Raises:
+            UserError: the model cannot be sent to a worker.
+        """
         self._subject = subject
         self._callbacks = [callback for callback in callbacks if callback.mode != "offline"]
+        self._caches = [callback for callback in callbacks if _is_wanted_cache(callback, callbacks)]
         self._run_dir = run_dir
         self._time_budget = time_budget
+        beside = {c.kind: c.diagnostic for c in self._callbacks if c.mode == "background"}
+        self._background = Background(subject, beside, run_dir, background) if beside else None
         self._began = time.monotonic()
         self._spent = 0.0
         self.thinned: list[int] = []
@@ -39,20 +59,53 @@ class Observer:
         """Kinds of which the run will have artifacts."""
         return [callback.kind for callback in self._callbacks]
 
-    def look(self, epoch: int, step: int, *, last: bool) -> None:
-        """Look at the present weights with whatever is due and not there yet."""
+    def look(self, epoch: int, step: int, checkpoint: Path, *, last: bool) -> None:
+        """Look at the present weights, which ``checkpoint`` holds, with whatever is due and not there yet."""
         due = [
             callback
-            for callback in self._callbacks
+            for callback in (*self._callbacks, *self._caches)
             if callback.is_due(epoch, last=last) and epoch not in artifacts.epochs(self._run_dir, callback.kind)
         ]
-        inline = [callback for callback in due if callback.mode == "inline"]
+        beside = [callback for callback in due if callback.mode == "background"]
+        if beside:
+            self._background.submit(epoch, step, [callback.kind for callback in beside], checkpoint)
+        inline = [callback for callback in due if callback.mode != "background"]
         if inline and not self._exceeded(epoch, last=last):
-            for callback in inline:
-                callback.looked(epoch)
             began = time.monotonic()
             look(self._subject, [callback.diagnostic for callback in inline], self._run_dir, epoch=epoch, step=step)
             self._spent += time.monotonic() - began
+        for callback in due:
+            callback.looked(epoch)
+
+    def take_up(self, steps: Mapping[int, int]) -> None:
+        """Go on with what a killed run has left waiting; ``steps`` are the optimiser steps of the epochs it kept."""
+        for epoch in pending.pending_epochs(self._run_dir):
+            missing = [
+                callback.kind
+                for callback in self._callbacks
+                if callback.mode == "background"
+                and callback.is_due(epoch, last=False)
+                and epoch not in artifacts.epochs(self._run_dir, callback.kind)
+            ]
+            if epoch in steps and missing:
+                self._background.submit(epoch, steps[epoch], missing, pending.pending_path(self._run_dir, epoch))
+            else:
+                pending.remove(self._run_dir, epoch)
+
+    def progress(self) -> dict[str, Any]:
+        """How far looking is, for ``run.json``."""
+        found: dict[str, Any] = {"not_looked_at": self.thinned} if self.thinned else {}
+        return found if self._background is None else found | {"background": self._background.progress()}
+
+    def finish(self) -> None:
+        """Wait for what looks in the background."""
+        if self._background is not None:
+            self._background.drain()
+
+    def stop(self) -> None:
+        """End at once; what is not done stays for 'repviz diagnose'."""
+        if self._background is not None:
+            self._background.stop()
 
     def _exceeded(self, epoch: int, *, last: bool) -> bool:
         """Whether this epoch is left out because looking has taken more than its share; first and last never are."""
@@ -65,3 +118,15 @@ class Observer:
         )  # fmt: skip
         self.thinned.append(epoch)
         return True
+
+
+def _is_wanted_cache(callback: DiagnosticCallback, callbacks: Sequence[DiagnosticCallback]) -> bool:
+    """Whether these are activations that are kept for others, which look offline and can do with them."""
+    return (
+        isinstance(callback.diagnostic, Activations)
+        and callback.mode == "offline"
+        and any(
+            other is not callback and other.mode == "offline" and not other.diagnostic.needs_model
+            for other in callbacks
+        )
+    )

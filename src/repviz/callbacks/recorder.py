@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from repviz.atomic import link_or_copy, write_text
+from repviz.background.settings import BackgroundSettings
 from repviz.callbacks import sample as sampling
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
 from repviz.callbacks.diagnostic import DiagnosticCallback
@@ -55,6 +56,7 @@ class RunRecorder(Checkpoint):
         checkpoint_every_n_epochs: int = 1,
         monitor: str = "val_accuracy",
         mode: Literal["max", "min"] = "max",
+        background: BackgroundSettings | None = None,
         time_budget: float | None = None,
         config_text: str | None = None,
     ) -> None:
@@ -67,6 +69,7 @@ class RunRecorder(Checkpoint):
             checkpoint_every_n_epochs: epochs from one checkpoint to the next.
             monitor: metric that decides the best epoch.
             mode: whether larger or smaller is better.
+            background: settings of the worker programs beside training.
             time_budget: share of the time that diagnostics may take inline; when it is exceeded, epochs are left out.
             config_text: the resolved YAML.
         """
@@ -74,6 +77,7 @@ class RunRecorder(Checkpoint):
         self.sample_settings = sample or SampleSettings()
         self.keeper = CheckpointKeeper(checkpoint_every_n_epochs, keep_checkpoints, monitor, mode)
         self.config_text = config_text
+        self.background = background or BackgroundSettings()
         self.time_budget = time_budget
         self.run_dir: Path | None = None
         self._observer: Observer | None = None
@@ -114,7 +118,9 @@ class RunRecorder(Checkpoint):
         source = EmbeddingSource(trainer.datamodule)
         sample = self._sample(source)
         subject = Subject(pl_module, layers, pl_module.criterion, sample, source.whole())
-        self._observer = Observer(subject, callbacks, self.run_dir, time_budget=self.time_budget)
+        self._observer = Observer(
+            subject, callbacks, self.run_dir, background=self.background, time_budget=self.time_budget
+        )
         description = self._description(trainer, subject, source)
         self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
         self._heartbeat.start()
@@ -135,6 +141,7 @@ class RunRecorder(Checkpoint):
         if trainer.is_global_zero:
             artifacts.remove_after(self.run_dir, self._epoch)
             write_metrics(self.run_dir, self._rows)
+            self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._rows[:-1]})
             # Killed between the checkpoint and the last diagnostic, the epoch may not have been looked at yet.
             self._look(trainer, last=self._should_stop or self._epoch == trainer.max_epochs)
 
@@ -157,12 +164,14 @@ class RunRecorder(Checkpoint):
         if self.keeper.best:
             row = self.keeper.best["row"]
             write_result(self.run_dir, "model_best", {name: row.get(name, float("nan")) for name in _RESULTS})
+        self._observer.finish()
         self._heartbeat.stop(state="finished", results=read_results(self.run_dir))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say in the run how it ended."""
         if self._heartbeat is None:
             return
+        self._observer.stop()
         stopped = isinstance(exception, (KeyboardInterrupt, SIGTERMException))
         self._heartbeat.stop(
             state="stopped" if stopped else "failed",
@@ -185,7 +194,8 @@ class RunRecorder(Checkpoint):
             self._heartbeat.update()
 
     def _look(self, trainer: Trainer, *, last: bool) -> None:
-        self._observer.look(self._epoch, trainer.global_step, last=last)
+        checkpoint = self.keeper.holding(self.run_dir, self._epoch)
+        self._observer.look(self._epoch, trainer.global_step, checkpoint, last=last)
 
     def _sample(self, source: Source) -> Sample:
         """The points that the run has already, else new ones."""
@@ -250,13 +260,13 @@ class RunRecorder(Checkpoint):
             "continued_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,
         }
 
-    def _progress(self, trainer: Trainer) -> dict[str, int]:
+    def _progress(self, trainer: Trainer) -> dict[str, Any]:
         batches = trainer.num_training_batches
         return {
             "epoch": self._epoch,
             "step": trainer.global_step,
             "steps_per_epoch": int(batches) if batches != float("inf") else 0,
-        }
+        } | self._observer.progress()
 
     def _say(self, trainer: Trainer, row: Row) -> None:
         """One line per epoch where no progress bar shows it."""

@@ -8,6 +8,9 @@ import xarray as xr
 
 from repviz.snapshot import Snapshot
 
+Mode = Literal["inline", "background", "offline"]
+"""Where a diagnostic looks: between epochs, in a program beside training, or later from the checkpoints."""
+
 
 @dataclass(frozen=True)
 class Earlier:
@@ -39,6 +42,10 @@ class Diagnostic(ABC):
     """Raised when a variable is renamed or changes its meaning."""
     on_by_default: ClassVar[bool] = False
     """Whether its block is on where no configuration speaks of it."""
+    mode_by_default: ClassVar[Mode] = "background"
+    """Where it looks where no configuration speaks of it."""
+    needs_model: ClassVar[bool] = True
+    """Whether ``compute`` runs the model; if not, kept activations of the sample are enough for it."""
     chain: ClassVar[Literal["none", "first", "previous", "both"]] = "none"
     """Which of its own earlier datasets ``compute`` wants; both = the first and the previous one."""
 

@@ -53,6 +53,7 @@ class Probe(Diagnostic):
 
     kind: ClassVar[str] = "probe"
     version: ClassVar[int] = 1
+    needs_model: ClassVar[bool] = False
     chain: ClassVar[Literal["none", "first", "previous"]] = "previous"
 
     layers: tuple[str, ...] | None = None

@@ -64,6 +64,7 @@ class Projection(Diagnostic):
     kind: ClassVar[str] = "projection"
     on_by_default: ClassVar[bool] = True
     version: ClassVar[int] = 1
+    needs_model: ClassVar[bool] = False
     chain: ClassVar[Literal["none", "first", "previous"]] = "previous"
 
     layers: tuple[str, ...] | None = None

@@ -37,6 +37,7 @@ class Response(Diagnostic):
 
     kind: ClassVar[str] = "response"
     version: ClassVar[int] = 1
+    needs_model: ClassVar[bool] = False
     chain: ClassVar[Literal["none", "first", "previous", "both"]] = "first"
 
     layers: tuple[str, ...] | None = None

@@ -36,6 +36,7 @@ class Similarity(Diagnostic):
 
     kind: ClassVar[str] = "similarity"
     version: ClassVar[int] = 1
+    needs_model: ClassVar[bool] = False
     chain: ClassVar[Literal["none", "first", "previous", "both"]] = "both"
 
     layers: tuple[str, ...] | None = None

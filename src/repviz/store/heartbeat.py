@@ -12,7 +12,7 @@ from repviz.store.run_folder import HEARTBEAT_SECONDS, write_run_file
 class Heartbeat:
     """Owns ``run.json`` while the run lives: renews the heartbeat and the progress from a thread."""
 
-    def __init__(self, run_dir: Path, content: dict[str, Any], progress: Callable[[], dict[str, int]]) -> None:
+    def __init__(self, run_dir: Path, content: dict[str, Any], progress: Callable[[], dict[str, Any]]) -> None:
         """Args: the run, the first content, and a function that says how far training is."""
         self._run_dir = run_dir
         self._content = dict(content)

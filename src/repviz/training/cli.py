@@ -12,12 +12,13 @@ from pickle import UnpicklingError
 from typing import Any, Literal
 
 from jsonargparse import Namespace
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from repviz import logs
+from repviz.background.settings import BackgroundSettings
 from repviz.callbacks import callback_classes
 from repviz.callbacks.baseline import Baseline
 from repviz.callbacks.diagnostic import DiagnosticCallback
@@ -25,6 +26,7 @@ from repviz.callbacks.early_stopping import EarlyStopping
 from repviz.callbacks.recorder import RunRecorder
 from repviz.callbacks.sample import SampleSettings
 from repviz.data.datamodule import EmbeddingDataModule
+from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
 from repviz.model.classifier import EmbeddingClassifier
 from repviz.store.metrics_table import COLUMNS
@@ -71,17 +73,26 @@ class RepvizCLI(LightningCLI):
         )
         parser.add_argument(
             "--diagnostics",
-            type=Literal["inline", "offline", "off"] | None,
+            type=Literal["inline", "background", "offline", "off"] | None,
             default=None,
             help="mode of all diagnostics at once, or off; left out, each block's own",
         )
         parser.add_argument("--out", type=str, default=None, help="predict: file to write, .csv or .npz")
+        parser.add_argument(
+            "--time_budget",
+            type=OpenUnitInterval | None,
+            default=None,
+            help="share of the time that diagnostics may take inline; when it is exceeded, epochs are left out",
+        )
         parser.add_class_arguments(SampleSettings, "sample")
+        parser.add_class_arguments(BackgroundSettings, "background")
         parser.add_lightning_class_args(Runtime, "runtime")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.add_lightning_class_args(Baseline, "baseline")
         for kind, callback in callback_classes().items():
             parser.add_lightning_class_args(callback, kind)
+            # Who writes `ProbeCallback()` in a script wants it; a block that nobody speaks of is another thing.
+            parser.set_defaults({f"{kind}.enabled": callback.diagnostic_class.on_by_default})
 
     def parse_arguments(self, parser: Parser, args: Any) -> None:
         """Parse; what is no mapping where a block is expected raises inside jsonargparse and is the user's to mend."""
@@ -113,7 +124,8 @@ class RepvizCLI(LightningCLI):
         """Whether the callback's block is on, after the switch for all diagnostics has set its mode."""
         switch = self._get(self.config_init, "diagnostics")
         if isinstance(callback, DiagnosticCallback) and switch is not None:
-            callback.mode = "inline" if switch == "off" else switch
+            if switch != "off" and not isinstance(callback.diagnostic, Activations):
+                callback.mode = switch
             return callback.enabled and switch != "off"
         return getattr(callback, "enabled", True)
 
@@ -165,6 +177,8 @@ class RepvizCLI(LightningCLI):
             checkpoint_every_n_epochs=setting("checkpoint_every_n_epochs"),
             monitor=setting("monitor"),
             mode=setting("monitor_mode"),
+            background=setting("background"),
+            time_budget=setting("time_budget"),
             config_text=self._resolved_config(),
         )
 

@@ -1,0 +1,1 @@
+"""Looking beside training: a program of its own, fed with the checkpoints that training writes anyway."""

@@ -1,0 +1,120 @@
+"""Looking in the background: which worker computes what, what waits, and how it ends."""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from repviz.background import pending
+from repviz.background.handover import Handover, HandoverFile
+from repviz.background.lane import Job, Lane
+from repviz.background.settings import BackgroundSettings
+from repviz.callbacks.looking import record_failure
+from repviz.callbacks.subject import Subject
+from repviz.diagnostics.diagnostic import Diagnostic
+
+log = logging.getLogger("repviz")
+
+
+class SkippedError(Exception):
+    """An epoch was left out because the background worker could not keep up."""
+
+
+class Background:
+    """The worker programs of a run."""
+
+    def __init__(
+        self, subject: Subject, diagnostics: Mapping[str, Diagnostic], run_dir: Path, settings: BackgroundSettings
+    ) -> None:
+        """Hand over the subject; the programs start with the first job.
+
+        Args:
+            subject: what is looked at.
+            diagnostics: by kind, those that look in the background.
+            run_dir: the run.
+            settings: threads, workers, and what to do when the queue is full.
+
+        Raises:
+            UserError: the model cannot be sent to another process.
+        """
+        self._run_dir = run_dir
+        self._settings = settings
+        self._file = HandoverFile(Handover(subject, diagnostics, run_dir))
+        self._left: dict[int, set[str]] = {}
+        self._lock = threading.Lock()
+        kinds = list(diagnostics)
+        shares = [kinds[start :: settings.cpu_jobs] for start in range(min(settings.cpu_jobs, len(kinds)))]
+        self._lanes = [(tuple(share), Lane(self._file.path, run_dir, settings, self._done)) for share in shares]
+
+    def submit(self, epoch: int, step: int, kinds: Sequence[str], checkpoint: Path) -> None:
+        """Have ``kinds`` look at ``epoch``, whose weights ``checkpoint`` holds; returns at once, but for ``wait``."""
+        if self._settings.when_full == "skip" and self.waiting >= self._settings.queue_size:
+            for kind in kinds:
+                error = SkippedError(
+                    f"epoch {epoch} was skipped: {self.waiting} epochs were waiting (background.when_full: skip, "
+                    f"queue_size: {self._settings.queue_size}); 'repviz diagnose' computes it from its checkpoint"
+                )
+                record_failure(kind, error, self._run_dir, epoch)
+            return
+        while self._settings.when_full == "wait" and self.waiting >= self._settings.queue_size:
+            time.sleep(0.01)
+        weights = pending.put(self._run_dir, epoch, checkpoint)
+        with self._lock:
+            self._left[epoch] = set(kinds)
+        for share, lane in self._lanes:
+            mine = tuple(kind for kind in kinds if kind in share)
+            if mine:
+                lane.put(Job(epoch, step, mine, weights))
+
+    @property
+    def waiting(self) -> int:
+        """Epochs that are not finished."""
+        return len(self._left)
+
+    def progress(self) -> dict[str, Any]:
+        """What is being computed and how much waits, for ``run.json``."""
+        current = [lane.current for _, lane in self._lanes if lane.current is not None]
+        return {"waiting": self.waiting, "computing": [{"epoch": epoch, "kind": kind} for epoch, kind in current]}
+
+    def drain(self) -> bool:
+        """Wait until all is done, with a progress bar; whether it was. Ctrl-C ends it and leaves the rest on disk."""
+        total = sum(len(kinds) for kinds in self._left.values())
+        if total:
+            log.info(
+                "training has ended; %d diagnostics are still to be computed (Ctrl-C leaves them for later)", total
+            )
+        try:
+            for _, lane in self._lanes:
+                lane.finish()
+            with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
+                task = bar.add_task("diagnostics", total=total)
+                while not all(lane.wait(0.1) for _, lane in self._lanes):
+                    bar.update(task, completed=total - sum(len(kinds) for kinds in self._left.values()))
+        except KeyboardInterrupt:
+            self.stop()
+            return False
+        self._file.remove()
+        return True
+
+    def stop(self) -> None:
+        """End now; what waits stays on disk for 'repviz diagnose'."""
+        left = self.waiting
+        for _, lane in self._lanes:
+            lane.stop()
+        self._file.remove()
+        if left:
+            log.warning(
+                "%d epochs have not been looked at; 'repviz diagnose --run-dir %s' does it", left, self._run_dir
+            )
+
+    def _done(self, epoch: int, kinds: tuple[str, ...]) -> None:
+        with self._lock:
+            self._left[epoch] -= set(kinds)
+            if not self._left[epoch]:
+                del self._left[epoch]
+                pending.remove(self._run_dir, epoch)

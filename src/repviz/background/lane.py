@@ -1,0 +1,216 @@
+"""One worker program and the jobs that wait for it: started when needed, restarted when it dies, ended in the end."""
+
+import contextlib
+import json
+import logging
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repviz.background.settings import BackgroundSettings
+from repviz.callbacks.looking import record_failure
+
+log = logging.getLogger("repviz")
+
+LOG_FILE = "background.log"
+_START_LIMIT = 600.0
+"""Seconds that a worker may take to start."""
+_STARTS = 2
+"""Starts that fail one after the other before a lane gives up."""
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class WorkerEndedError(Exception):
+    """A worker program ended, or was ended, before its work was done."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An epoch to be looked at.
+
+    Attributes:
+        epoch: completed epochs.
+        step: optimiser steps done.
+        kinds: what is due.
+        checkpoint: file with the weights.
+    """
+
+    epoch: int
+    step: int
+    kinds: tuple[str, ...]
+    checkpoint: Path
+
+
+class Lane:
+    """A worker program and its queue, looked after by a thread."""
+
+    def __init__(
+        self, handover: Path, run_dir: Path, settings: BackgroundSettings, done: Callable[[int, tuple[str, ...]], None]
+    ) -> None:
+        """Args: the file with subject and diagnostics, the run, settings, and who is told what has been dealt with."""
+        self._handover = handover
+        self._run_dir = run_dir
+        self._settings = settings
+        self._done = done
+        self._jobs: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._ending = self._stopped = False
+        self._process: subprocess.Popen | None = None
+        self._unread = b""
+        self._failed_starts = 0
+        self.current: tuple[int, str] | None = None
+        """Epoch and kind that is being computed."""
+        self._thread = threading.Thread(target=self._serve, name="repviz-background", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job) -> None:
+        """Add a job at the end."""
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify_all()
+
+    def finish(self) -> None:
+        """Let the worker end once all is done; it does not wait for that."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the lane has ended, after at most so many seconds."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End now: what waits stays undone, what is being computed is dropped."""
+        with self._changed:
+            self._jobs.clear()
+            self._ending = self._stopped = True
+            self._changed.notify_all()
+        process = self._process
+        if process is not None:
+            process.kill()
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        while (job := self._next()) is not None:
+            left = list(job.kinds)
+            while left and not self._stopped:
+                self._attempt(job, left)
+            self.current = None
+            with self._changed:
+                if not self._stopped:
+                    self._jobs.popleft()
+                    self._done(job.epoch, job.kinds)
+        self._say_farewell()
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._ending)
+            return self._jobs[0] if self._jobs else None
+
+    def _attempt(self, job: Job, left: list[str]) -> None:
+        """Have a worker compute the kinds in ``left``, which it takes off; one that brings it down is recorded."""
+        try:
+            if self._process is None:
+                self._start()
+        except (WorkerEndedError, OSError) as error:
+            self._give_up(error)
+            if self._failed_starts >= _STARTS:
+                while left:
+                    record_failure(left.pop(0), error, self._run_dir, job.epoch)
+            return
+        try:
+            self._send({
+                "epoch": job.epoch, "step": job.step, "kinds": left, "checkpoint": str(job.checkpoint),
+            })  # fmt: skip
+            while True:
+                self.current = (job.epoch, left[0]) if left else None
+                event = self._event(self._settings.time_limit)
+                if event["event"] == "done":
+                    return
+                left.remove(event["kind"])
+        except (WorkerEndedError, OSError) as error:
+            self._give_up(error)
+            if left and not self._stopped:
+                record_failure(left.pop(0), error, self._run_dir, job.epoch)
+
+    def _start(self) -> None:
+        settings = self._settings
+        threads = {name: str(int(settings.threads)) for name in _THREAD_VARIABLES}
+        with (self._run_dir / LOG_FILE).open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "repviz.background.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                env={**os.environ, **threads},
+                process_group=0,  # Ctrl-C in the terminal reaches training alone
+            )
+        self._unread = b""
+        self._send({
+            "handover": str(self._handover), "nice": int(settings.nice), "threads": int(settings.threads),
+            "device": settings.device, "sys_path": sys.path,
+        })  # fmt: skip
+        self._event(_START_LIMIT)
+        self._failed_starts = 0
+
+    def _give_up(self, error: Exception) -> None:
+        """The worker is of no use any more; the next attempt starts another."""
+        if not self._stopped:
+            log.warning("the background worker is started anew: %s", error)
+        self._failed_starts += 1
+        if self._process is not None:
+            self._process.kill()
+            self._reap()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def _event(self, seconds: float) -> dict[str, Any]:
+        """The next thing the worker says.
+
+        Raises:
+            WorkerEndedError: it ended, or said nothing for so long.
+        """
+        deadline = time.monotonic() + seconds
+        output = self._process.stdout.fileno()
+        while b"\n" not in self._unread:
+            ready, _, _ = select.select([output], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise WorkerEndedError(f"it took longer than background.time_limit, {seconds:g} s, and was ended")
+            received = os.read(output, 65536)
+            if not received:
+                raise WorkerEndedError(f"the background worker ended {self._how()}; its words are in {LOG_FILE}")
+            self._unread += received
+        line, _, self._unread = self._unread.partition(b"\n")
+        return json.loads(line)
+
+    def _how(self) -> str:
+        code = self._process.wait()
+        return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+
+    def _say_farewell(self) -> None:
+        if self._process is None:
+            return
+        try:
+            self._send({})
+            self._process.wait(10)
+        except (OSError, subprocess.TimeoutExpired):
+            self._process.kill()
+        self._reap()
+
+    def _reap(self) -> None:
+        process, self._process = self._process, None
+        process.wait()
+        process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):  # what it has not read is lost with it
+            process.stdin.close()

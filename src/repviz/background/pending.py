@@ -1,0 +1,57 @@
+"""Weights of epochs that wait to be looked at: ``pending/epoch_000003.ckpt`` in the run folder.
+
+Each is a hard link to the checkpoint that training has just written, so that handing an epoch over copies nothing,
+whatever the size of the network, and the weights stay when the checkpoint itself is thinned out. What is left after a
+kill is found by ``repviz diagnose``.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from repviz.store.artifacts import artifact_path
+
+PENDING = "pending"
+_EPOCH = re.compile(r"epoch_(\d{6,})\.ckpt")
+
+
+def pending_path(run_dir: Path, epoch: int) -> Path:
+    """The weights of ``epoch`` that wait."""
+    return Path(run_dir) / PENDING / f"epoch_{epoch:06d}.ckpt"
+
+
+def pending_epochs(run_dir: Path) -> list[int]:
+    """Epochs that wait, ascending."""
+    folder = Path(run_dir) / PENDING
+    names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(match[1]) for name in names if (match := _EPOCH.fullmatch(name)))
+
+
+def put(run_dir: Path, epoch: int, checkpoint: Path) -> Path:
+    """Let the weights in ``checkpoint`` wait as those of ``epoch``; they may wait already."""
+    target = pending_path(run_dir, epoch)
+    if checkpoint == target:
+        return target
+    target.parent.mkdir(exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(checkpoint, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(checkpoint, target)
+    return target
+
+
+def remove(run_dir: Path, epoch: int) -> None:
+    """``epoch`` has been looked at; an empty folder goes too."""
+    path = pending_path(run_dir, epoch)
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir() and not any(path.parent.iterdir()):
+        path.parent.rmdir()
+
+
+def remove_settled(run_dir: Path, kinds: list[str]) -> None:
+    """Remove the weights of epochs of which every kind has its artifact."""
+    for epoch in pending_epochs(run_dir):
+        if all(artifact_path(run_dir, kind, epoch).exists() for kind in kinds):
+            remove(run_dir, epoch)

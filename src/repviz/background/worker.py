@@ -1,0 +1,79 @@
+"""The program beside training: ``python -m repviz.background.worker``, started by ``Lane`` and by nobody else.
+
+Jobs come as lines of JSON on standard input, and what happened goes out as lines of JSON on standard output. When the
+input ends without a farewell, training was killed, and this program ends at once: artifacts are written atomically.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, TextIO
+
+
+def main() -> None:
+    """Take the settings from the first line, then do one job after the other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for training, which tells us when to end
+    settings = json.loads(sys.stdin.readline())
+    os.nice(settings["nice"])
+    sys.path[:] = settings["sys_path"]
+    events = _own_output()
+    jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    _work(settings, jobs, events)
+
+
+def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | None]", events: TextIO) -> None:
+    import torch
+
+    from repviz import logs
+    from repviz.background.handover import receive
+    from repviz.callbacks.looking import look
+
+    logs.show("repviz")
+    torch.set_num_threads(settings["threads"])
+    handover = receive(Path(settings["handover"]), settings["device"])
+    subject, run_dir = handover.subject, handover.run_dir
+    _say(events, event="ready")
+    while (job := jobs.get()) is not None:
+        checkpoint = torch.load(job["checkpoint"], map_location="cpu", weights_only=True, mmap=True)
+        subject.module.load_state_dict(checkpoint["state_dict"])
+        del checkpoint
+        due = [handover.diagnostics[kind] for kind in job["kinds"]]
+        look(
+            subject,
+            due,
+            run_dir,
+            epoch=job["epoch"],
+            step=job["step"],
+            report=lambda kind, well: _say(events, event="looked", kind=kind, well=well),
+        )
+        _say(events, event="done")
+
+
+def _listen(jobs: "queue.SimpleQueue[dict[str, Any] | None]") -> None:
+    for line in sys.stdin:
+        job = json.loads(line)
+        jobs.put(job or None)
+        if not job:
+            return
+    os._exit(1)  # whoever gave the jobs is gone
+
+
+def _own_output() -> TextIO:
+    """Standard output for events alone; whatever else is printed goes where errors go."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return events
+
+
+def _say(events: TextIO, **event: Any) -> None:
+    events.write(json.dumps(event) + "\n")
+    events.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""A recorded run that is looked at again: its data as training saw it, its sample, and its weights of any epoch."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from repviz.background.pending import pending_epochs, pending_path
+from repviz.callbacks.checkpoints import checkpoint_epochs, checkpoint_path
+from repviz.callbacks.looking import Report, look, look_at
+from repviz.callbacks.sample import build, rows_of
+from repviz.callbacks.source import EmbeddingSource
+from repviz.callbacks.subject import Subject, named_layers
+from repviz.data.datamodule import EmbeddingDataModule
+from repviz.diagnostics.activations import Activations, snapshot_of
+from repviz.diagnostics.diagnostic import Diagnostic
+from repviz.errors import UserError
+from repviz.model.classifier import EmbeddingClassifier
+from repviz.snapshot import Snapshot
+from repviz.store import artifacts
+from repviz.store.hdf5 import DamagedFileError
+from repviz.store.run_folder import read_run_file
+from repviz.store.sample_file import read_sample
+
+log = logging.getLogger("repviz")
+
+
+def epochs_with_weights(run_dir: Path) -> list[int]:
+    """Epochs whose weights are there: in a checkpoint of their own, or waiting to be looked at; ascending."""
+    return sorted({*checkpoint_epochs(run_dir), *pending_epochs(run_dir)})
+
+
+def weights_path(run_dir: Path, epoch: int) -> Path:
+    """The file with the weights of ``epoch``."""
+    own = checkpoint_path(run_dir, epoch)
+    return own if own.exists() else pending_path(run_dir, epoch)
+
+
+class RecordedRun:
+    """Loads a run's data and sample once; looks at any of its epochs."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        config: Mapping[str, Any],
+        *,
+        scaled_by: Path,
+        data_path: str | None = None,
+        asked_layers: Sequence[str] = (),
+        force: bool = False,
+    ) -> None:
+        """Load the data.
+
+        Args:
+            run_dir: the run.
+            config: its configuration.
+            scaled_by: a checkpoint of it, for the scaling.
+            data_path: its data, where that has moved.
+            asked_layers: layers besides those that the network names.
+            force: go on with other data than the run was trained on.
+
+        Raises:
+            UserError: the data is another.
+        """
+        self._run_dir = run_dir
+        self._source = EmbeddingSource(_data(run_dir, config, data_path, scaled_by, force))
+        self._sample, _ = build(self._source, rows_of(read_sample(run_dir)))
+        self._asked_layers = asked_layers
+
+    def look(self, epoch: int, due: Sequence[Diagnostic], report: Report = lambda kind, well: None) -> int:
+        """Compute and store ``due`` at ``epoch``; gives how many succeeded.
+
+        Where the run has kept the epoch's activations, and they suffice, the network is not run.
+        """
+        kept = self._kept(epoch) if not all(diagnostic.needs_model for diagnostic in due) else None
+        easy = [diagnostic for diagnostic in due if kept is not None and _suffices(kept, diagnostic)]
+        hard = [diagnostic for diagnostic in due if diagnostic not in easy]
+        succeeded = look_at(kept, easy, self._run_dir, report) if easy else 0
+        if hard:
+            subject, step = self.subject(epoch)
+            succeeded += look(subject, hard, self._run_dir, epoch=epoch, step=step, report=report)
+        return succeeded
+
+    def subject(self, epoch: int) -> tuple[Subject, int]:
+        """The network with the weights of ``epoch``, and the optimiser steps it had done."""
+        path = weights_path(self._run_dir, epoch)
+        module = EmbeddingClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        step = torch.load(path, map_location="cpu", weights_only=True)["global_step"]
+        layers = named_layers(module, self._asked_layers)
+        return Subject(module, layers, module.criterion, self._sample, self._source.whole()), step
+
+    def _kept(self, epoch: int) -> Snapshot | None:
+        """The snapshot of activations that were kept while training, if there are any."""
+        try:
+            dataset = artifacts.read_artifact(self._run_dir, Activations.kind, epoch)
+            return snapshot_of(dataset, self._sample, epoch, int(dataset.attrs["step"]))
+        except FileNotFoundError:
+            return None
+        except (DamagedFileError, ValueError) as error:
+            log.warning("the kept activations of epoch %d are passed over: %s", epoch, error)
+            return None
+
+
+def _suffices(kept: Snapshot, diagnostic: Diagnostic) -> bool:
+    return not diagnostic.needs_model and set(diagnostic.asked_layers) <= set(kept.layers)
+
+
+def _data(
+    run_dir: Path, config: Mapping[str, Any], path: str | None, checkpoint: Path, force: bool
+) -> EmbeddingDataModule:
+    """The run's data with the checkpoint's scaling."""
+    data = EmbeddingDataModule(**{**config["data"], "path": path or config["data"]["path"]})
+    data.setup("fit")
+    trained_on = read_run_file(run_dir)["data"]["fingerprint"]
+    if data.arrays.fingerprint != trained_on and not force:
+        raise UserError(
+            f"{data.path} is not the data that {run_dir} was trained on: its fingerprint is "
+            f"{data.arrays.fingerprint[:12]}, the run's is {trained_on[:12]}. Name the right one with --data, "
+            "or go on all the same with --force"
+        )
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    data.load_state_dict(state["EmbeddingDataModule"])
+    return data

@@ -1,0 +1,155 @@
+"""Worker programs alone: what brings one down is recorded, the rest is computed, and nothing stays behind."""
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+
+from repviz.background.background import Background
+from repviz.background.handover import Handover, HandoverFile, receive
+from repviz.background.pending import pending_epochs, put
+from repviz.background.settings import BackgroundSettings
+from repviz.callbacks.subject import Subject, named_layers
+from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic
+from repviz.errors import UserError
+from repviz.snapshot import Sample
+from repviz.store import artifacts
+
+
+@dataclass(frozen=True)
+class Total(Diagnostic):
+    """Sum of the logits, and how its process runs."""
+
+    kind: ClassVar[str] = "total"
+
+    def compute(self, snapshot, earlier=NOTHING_EARLIER):
+        facts = {"threads": torch.get_num_threads(), "nice": os.nice(0), "pid": os.getpid()}
+        return xr.Dataset({"total": ((), float(snapshot.logits.sum()))}, attrs=facts)
+
+
+@dataclass(frozen=True)
+class Deadly(Diagnostic):
+    """Brings its process down at epoch 1."""
+
+    kind: ClassVar[str] = "deadly"
+
+    def compute(self, snapshot, earlier=NOTHING_EARLIER):
+        if snapshot.epoch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return xr.Dataset({"alive": ((), 1)})
+
+
+@dataclass(frozen=True)
+class Endless(Diagnostic):
+    """Never comes back at epoch 1."""
+
+    kind: ClassVar[str] = "endless"
+
+    def compute(self, snapshot, earlier=NOTHING_EARLIER):
+        if snapshot.epoch == 1:
+            time.sleep(600)
+        return xr.Dataset({"alive": ((), 1)})
+
+
+@pytest.fixture(autouse=True)
+def _temporary_folder(tmp_path, monkeypatch):
+    """Where the handover goes, to see that it goes away."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+
+def subject_of(module: nn.Module) -> Subject:
+    points = torch.arange(12.0).reshape(4, 3)
+    sample = Sample((points,), np.zeros(4), np.zeros(4), np.arange(4), np.array(list("abcd")), ("x", "y"))
+    return Subject(module, named_layers(module, []), None, sample)
+
+
+def run_epochs(tmp_path: Path, diagnostics: list[Diagnostic], n: int, **settings) -> tuple[list[float], Path]:
+    """Hand over n epochs of a network whose weights change meanwhile; gives the sums of logits as they were."""
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    network = nn.Linear(3, 2)
+    subject = subject_of(network)
+    background = Background(subject, {d.kind: d for d in diagnostics}, run_dir, BackgroundSettings(**settings))
+    totals = []
+    for epoch in range(n):
+        checkpoint = tmp_path / "last.ckpt"
+        checkpoint.unlink(missing_ok=True)
+        torch.save({"state_dict": network.state_dict()}, checkpoint)
+        background.submit(epoch, epoch * 10, [d.kind for d in diagnostics], checkpoint)
+        totals.append(float(network(subject.sample.inputs[0]).sum()))
+        network.weight.data += 1
+    assert background.drain()
+    assert list((tmp_path / "temporary").iterdir()) == []
+    return totals, run_dir
+
+
+def test_each_epoch_is_seen_with_the_weights_it_had_in_a_program_that_gives_way(tmp_path):
+    totals, run_dir = run_epochs(tmp_path, [Total()], 3, threads=1, nice=7)
+    found = [artifacts.read_artifact(run_dir, "total", epoch) for epoch in range(3)]
+    np.testing.assert_allclose([float(dataset["total"]) for dataset in found], totals, rtol=1e-6)
+    assert [dataset.attrs["step"] for dataset in found] == [0, 10, 20]
+    assert {dataset.attrs["threads"] for dataset in found} == {1}
+    assert {dataset.attrs["nice"] for dataset in found} == {os.nice(0) + 7}
+    (pid,) = {dataset.attrs["pid"] for dataset in found}
+    assert pid != os.getpid()
+    assert not Path(f"/proc/{pid}").exists()
+    assert pending_epochs(run_dir) == []
+
+
+def test_a_worker_that_dies_is_recorded_and_replaced(tmp_path):
+    totals, run_dir = run_epochs(tmp_path, [Deadly(), Total()], 3)
+    assert artifacts.epochs(run_dir, "deadly") == [0, 2]
+    assert artifacts.errors(run_dir, "deadly")[1]["error"] == "WorkerEndedError"
+    assert "signal 9" in artifacts.errors(run_dir, "deadly")[1]["message"]
+    found = [float(artifacts.read_artifact(run_dir, "total", epoch)["total"]) for epoch in range(3)]
+    np.testing.assert_allclose(found, totals, rtol=1e-6)
+
+
+def test_one_that_hangs_is_ended(tmp_path):
+    _, run_dir = run_epochs(tmp_path, [Endless(), Total()], 3, time_limit=3.0)
+    assert artifacts.epochs(run_dir, "endless") == [0, 2]
+    assert "time_limit, 3 s" in artifacts.errors(run_dir, "endless")[1]["message"]
+    assert artifacts.epochs(run_dir, "total") == [0, 1, 2]
+
+
+def test_what_cannot_be_sent_is_said_with_the_way_out(tmp_path):
+    network = nn.Linear(3, 2)
+    network.lock = threading.Lock()
+    with pytest.raises(UserError, match=r"cannot be sent.*mode: inline"):
+        Background(subject_of(network), {"total": Total()}, tmp_path, BackgroundSettings())
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_the_handover_is_for_this_user_only_and_arrives_whole(tmp_path):
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    file = HandoverFile(Handover(subject_of(network), {"total": Total()}, tmp_path))
+    assert file.path.parent.stat().st_mode & 0o077 == 0
+    found = receive(file.path, "cpu")
+    assert torch.equal(found.subject.module[0].weight, network[0].weight)
+    assert torch.equal(found.subject.sample.inputs[0], subject_of(network).sample.inputs[0])
+    assert found.diagnostics == {"total": Total()}
+    file.remove()
+    assert not file.path.parent.exists()
+
+
+def test_waiting_weights_outlive_their_checkpoint(tmp_path):
+    checkpoint = tmp_path / "last.ckpt"
+    checkpoint.write_bytes(b"weights of epoch 3")
+    waiting = put(tmp_path, 3, checkpoint)
+    checkpoint.unlink()
+    checkpoint.write_bytes(b"weights of epoch 4")
+    assert waiting.read_bytes() == b"weights of epoch 3"
+    assert pending_epochs(tmp_path) == [3]
+    assert put(tmp_path, 3, waiting) == waiting
+    assert waiting.read_bytes() == b"weights of epoch 3"

@@ -1,0 +1,155 @@
+"""Looking beside training: the same numbers, the same weights, and nothing that happens there reaches training."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import repviz
+from repviz.background.pending import pending_epochs
+from repviz.cli import main
+from tests.training.conftest import SMALL, fit, same_weights, start, weights  # noqa: F401
+
+POINTS = ["--sample.size", "150", "--sample.excluded", "20"]
+QUICK = ["--projection.enabled", "false", "--similarity.enabled", "true", "--geometry.enabled", "true"]
+
+
+def test_the_numbers_of_inline_and_the_weights_of_nobody_looking(fit):  # noqa: F811
+    epochs = ["--trainer.max_epochs", "2"]
+    inline = repviz.open_run(fit(*epochs, *POINTS, "--similarity.enabled", "true", "--diagnostics", "inline"))
+    beside = repviz.open_run(fit(*epochs, *POINTS, "--similarity.enabled", "true", "--diagnostics", "background"))
+    assert set(beside.kinds()) == set(inline.kinds()) == {"projection", "prediction", "similarity"}
+    for kind in inline.kinds():
+        assert beside.epochs(kind) == inline.epochs(kind) == [0, 1, 2]
+        for epoch in inline.epochs(kind):
+            one, other = inline.read(kind, epoch), beside.read(kind, epoch)
+            xr.testing.assert_equal(one, other)
+            assert one.attrs.get("previous_epoch") == other.attrs.get("previous_epoch")
+            assert one.attrs["step"] == other.attrs["step"]
+    assert same_weights(weights(beside.path), weights(inline.path))
+    assert same_weights(weights(beside.path), weights(fit(*epochs)))
+    assert not (beside.path / "pending").exists()
+    assert beside.info()["progress"]["background"] == {"waiting": 0, "computing": []}
+    main(["verify", "--run-dir", str(beside.path)])
+
+
+SCRIPT = """
+    import sys, torch, lightning as L
+    from torch import nn
+    from repviz.callbacks import SimilarityCallback, GeometryCallback, RunRecorder
+    from repviz.callbacks.sample import SampleSettings
+    from repviz.data.datamodule import EmbeddingDataModule
+    from repviz.model.classifier import EmbeddingClassifier
+
+    class Mine(EmbeddingClassifier):
+        \"\"\"A model that only this script knows.\"\"\"
+
+    print("script runs", file=open(sys.argv[3], "a"))
+    torch.set_num_threads(1)
+    L.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_progress_bar=False,
+        callbacks=[SimilarityCallback(mode="background"), RunRecorder(sys.argv[2], SampleSettings(60, 0))],
+    ).fit(Mine(hidden_dims=[8], fusion="none"), datamodule=EmbeddingDataModule(sys.argv[1], use_tabular=False))
+"""
+
+
+def test_a_script_without_a_guard_and_with_a_model_of_its_own(packages, tmp_path):
+    script, ran = tmp_path / "script.py", tmp_path / "ran.txt"
+    script.write_text(textwrap.dedent(SCRIPT))
+    arguments = [sys.executable, str(script), str(packages), str(tmp_path / "runs"), str(ran)]
+    done = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    (run_dir,) = (tmp_path / "runs").iterdir()
+    assert repviz.open_run(run_dir).epochs("similarity") == [0, 1]
+    assert ran.read_text().splitlines() == ["script runs"]
+
+
+def started_and_seen(start, packages, tmp_path):  # noqa: F811
+    """A long run of slow epochs, as soon as the first of them has been looked at; process and run folder."""
+    options = ["--data.path", str(packages), *[o for o in SMALL if o not in ("--diagnostics", "off")], *POINTS, *QUICK]
+    slow = ["--data.batch_size", "4", "--early_stopping.enabled", "false", "--trainer.max_epochs", "500"]
+    process = start("fit", "--runs-dir", str(tmp_path), *options, *slow)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/artifacts/similarity/*.h5")):
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (run_dir,) = tmp_path.iterdir()
+    return process, run_dir
+
+
+def test_killed_leaves_no_orphan_and_the_resumed_run_computes_what_waited(start, packages, tmp_path):  # noqa: F811
+    process, run_dir = started_and_seen(start, packages, tmp_path)
+    (worker,) = children_of(process.pid)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{worker}").exists(), "an orphan"
+    assert pending_epochs(run_dir)
+    last = int(repviz.open_run(run_dir).metrics()["epoch"].max())
+    settings = ["--config", str(run_dir / "config.yaml"), "--ckpt-path", str(run_dir / "checkpoints" / "last.ckpt")]
+    main(["fit", *settings, "--trainer.max_epochs", str(last + 1)])
+    run = repviz.open_run(run_dir)
+    for kind in ("similarity", "geometry", "prediction"):
+        assert run.epochs(kind) == list(range(last + 2))
+    assert pending_epochs(run_dir) == []
+
+
+def test_ctrl_c_ends_training_and_what_waits_is_computed_by_diagnose(start, packages, tmp_path):  # noqa: F811
+    process, run_dir = started_and_seen(start, packages, tmp_path)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    run = repviz.open_run(run_dir)
+    assert run.info()["state"] == "stopped", output
+    assert "repviz diagnose" in output
+    waiting = pending_epochs(run_dir)[:2]
+    main(["diagnose", "--run-dir", str(run_dir), "--epochs", ",".join(map(str, waiting))])
+    assert set(waiting) <= set(run.epochs("geometry"))
+    assert not set(waiting) & set(pending_epochs(run_dir))
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that any thread of ``pid`` has started."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for listed in lists for child in listed.read_text().split()]
+
+
+def test_a_skipped_epoch_is_recorded(fit):  # noqa: F811
+    skip = ["--background.when_full", "skip", "--background.queue_size", "1", *QUICK]
+    run = repviz.open_run(fit("--trainer.max_epochs", "3", *POINTS, *skip, "--diagnostics", "background"))
+    errors = run.errors("geometry")
+    assert errors
+    assert set(errors) | set(run.epochs("geometry")) == set(range(4))
+    assert {error["error"] for error in errors.values()} == {"SkippedError"}
+    assert "queue_size: 1" in errors[min(errors)]["message"]
+
+
+def test_training_waits_where_that_is_asked_for(fit):  # noqa: F811
+    wait = ["--background.when_full", "wait", "--background.queue_size", "1", *QUICK]
+    run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, *wait, "--diagnostics", "background"))
+    assert run.epochs("geometry") == [0, 1, 2]
+    assert run.errors("geometry") == {}
+
+
+def test_two_workers_share_out_the_kinds(fit):  # noqa: F811
+    options = ["--background.cpu_jobs", "2", *QUICK, "--trainer.max_epochs", "1"]
+    run = repviz.open_run(fit(*options, *POINTS, "--diagnostics", "background"))
+    assert set(run.kinds()) == {"geometry", "prediction", "similarity"}
+    assert all(run.epochs(kind) == [0, 1] for kind in run.kinds())
+
+
+@pytest.mark.parametrize("seconds", ["0.000001"])
+def test_a_diagnostic_over_its_time_is_ended_and_recorded(fit, seconds):  # noqa: F811
+    limit = ["--background.time_limit", seconds, "--projection.enabled", "false", "--trainer.max_epochs", "1"]
+    run = repviz.open_run(fit(*limit, *POINTS, "--diagnostics", "background"))
+    assert run.info()["state"] == "finished"
+    assert set(run.errors("prediction")) == {0, 1}
+    assert "background.time_limit" in run.errors("prediction")[0]["message"]
