@@ -52,6 +52,11 @@ def diagnose(
         UserError: there are no checkpoints, an epoch has none, a kind is unknown, the data is another, or a
             diagnostic failed (the others are computed all the same).
     """
+    if not (run_dir / CONFIG_FILE).exists():
+        raise UserError(
+            f"{run_dir} has no {CONFIG_FILE}: a script made it, and only the script knows its model and data; let its "
+            "callbacks look inline or in the background"
+        )
     config = yaml.safe_load((run_dir / CONFIG_FILE).read_text("utf-8"))
     callbacks = _callbacks(config, only, settings or {})
     tasks = _tasks(run_dir, callbacks, epochs, overwrite)

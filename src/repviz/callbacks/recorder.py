@@ -4,11 +4,8 @@ After each epoch, in this order: the metrics row, the checkpoint (which holds th
 are due, on one shared snapshot. Whatever is killed when, what was finished before stays.
 """
 
-import dataclasses
 import logging
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,11 +18,13 @@ from repviz.atomic import link_or_copy, write_text
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks import sample as sampling
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
+from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.observer import Observer
+from repviz.callbacks.run_description import describe_run
 from repviz.callbacks.sample import SampleSettings
-from repviz.callbacks.source import EmbeddingSource, Source
-from repviz.callbacks.subject import Subject, named_layers
+from repviz.callbacks.source import Source
+from repviz.callbacks.subject import Criterion, HasCriterion, Subject, named_layers
 from repviz.errors import UserError
 from repviz.snapshot import Sample
 from repviz.store import artifacts, run_folder
@@ -34,12 +33,10 @@ from repviz.store.metrics_table import Row, write_metrics
 from repviz.store.results_table import read_results, write_result
 from repviz.store.sample_file import SAMPLE_FILE, read_sample, write_sample
 from repviz.training.checkpoint_io import DurableCheckpointIO
-from repviz.version import __version__
 
 log = logging.getLogger("repviz")
 
 _RESULTS = ("val_accuracy", "val_f1_macro", "val_f1_confidence")
-_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "umap-learn", "h5py", "xarray")
 
 
 class RunRecorder(Checkpoint):
@@ -51,7 +48,7 @@ class RunRecorder(Checkpoint):
     def __init__(
         self,
         runs_dir: str | Path = "runs",
-        sample: SampleSettings | None = None,
+        sample: SampleSettings | Sample | None = None,
         keep_checkpoints: int | Literal["all"] = "all",
         checkpoint_every_n_epochs: int = 1,
         monitor: str = "val_accuracy",
@@ -59,12 +56,14 @@ class RunRecorder(Checkpoint):
         background: BackgroundSettings | None = None,
         time_budget: float | None = None,
         config_text: str | None = None,
+        unpack: Unpack = unpack_pair,
+        criterion: Criterion | None = None,
     ) -> None:
         """Nothing is made yet.
 
         Args:
             runs_dir: where the run folder is made.
-            sample: the fixed points.
+            sample: how the fixed points are drawn, or the points themselves.
             keep_checkpoints: how many epochs' checkpoints stay besides the last and the best.
             checkpoint_every_n_epochs: epochs from one checkpoint to the next.
             monitor: metric that decides the best epoch.
@@ -72,9 +71,14 @@ class RunRecorder(Checkpoint):
             background: settings of the worker programs beside training.
             time_budget: share of the time that diagnostics may take inline; when it is exceeded, epochs are left out.
             config_text: the resolved YAML.
+            unpack: a batch to the model's inputs and labels; needed where a batch is not a pair of them.
+            criterion: ``(logits, labels) -> loss``, the one that training uses; the module's own ``criterion`` when
+                not given.
         """
         self.runs_dir = Path(runs_dir)
-        self.sample_settings = sample or SampleSettings()
+        self.points = sample or SampleSettings()
+        self.unpack = unpack
+        self.criterion = criterion
         self.keeper = CheckpointKeeper(checkpoint_every_n_epochs, keep_checkpoints, monitor, mode)
         self.config_text = config_text
         self.background = background or BackgroundSettings()
@@ -106,25 +110,6 @@ class RunRecorder(Checkpoint):
         self._should_stop = bool(state_dict["should_stop"])
         self._epoch = int(self._rows[-1]["epoch"])
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Claim or reopen the folder, on rank zero; the others are told which it is."""
-        callbacks = self._diagnostics(trainer)
-        layers = named_layers(pl_module, [name for c in callbacks for name in c.diagnostic.asked_layers])
-        folder = self._open_folder(trainer) if trainer.is_global_zero else None
-        self.run_dir = Path(trainer.strategy.broadcast(str(folder)))
-        if not trainer.is_global_zero:
-            return
-        log.info("run folder: %s", self.run_dir)
-        source = EmbeddingSource(trainer.datamodule)
-        sample = self._sample(source)
-        subject = Subject(pl_module, layers, pl_module.criterion, sample, source.whole())
-        self._observer = Observer(
-            subject, callbacks, self.run_dir, background=self.background, time_budget=self.time_budget
-        )
-        description = self._description(trainer, subject, source)
-        self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
-        self._heartbeat.start()
-
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take what validation measured: it counts for this epoch only, while Lightning keeps the last value."""
         metrics = trainer.callback_metrics
@@ -132,7 +117,12 @@ class RunRecorder(Checkpoint):
         self._measured = {name: float(metrics[name]) for name in metrics if name in self._validation_names}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Epoch 0 is the untrained network; a resumed run drops what a killed one left of a later epoch."""
+        """Open the run. Epoch 0 is the untrained network; a resumed run drops what a killed one left of a later epoch.
+
+        Not before: only now are the loaders of training set up, and setting them up earlier would draw from random
+        generators in another order than without anyone looking.
+        """
+        self._open(trainer, pl_module)
         self._started = time.monotonic()
         if not self._rows:
             self._finish_epoch(trainer, pl_module, 0, self._measured)
@@ -178,6 +168,30 @@ class RunRecorder(Checkpoint):
             error=None if stopped else f"{type(exception).__name__}: {exception}",
         )
 
+    def _open(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Claim or reopen the folder, on rank zero; the others are told which it is."""
+        callbacks = self._diagnostics(trainer)
+        layers = named_layers(pl_module, [name for c in callbacks for name in c.diagnostic.asked_layers])
+        folder = self._open_folder(trainer) if trainer.is_global_zero else None
+        self.run_dir = Path(trainer.strategy.broadcast(str(folder)))
+        if not trainer.is_global_zero:
+            return
+        log.info("run folder: %s", self.run_dir)
+        given = self.points if isinstance(self.points, Sample) else None
+        source = source_of(trainer, pl_module, self.unpack, given)
+        sample = self._sample(source)
+        own = pl_module.criterion if isinstance(pl_module, HasCriterion) else None
+        subject = Subject(pl_module, layers, self.criterion or own, sample, source.whole())
+        self._observer = Observer(
+            subject, callbacks, self.run_dir, background=self.background, time_budget=self.time_budget
+        )
+        description = describe_run(trainer, subject, source) | {
+            "kinds": self._observer.kinds,
+            "monitor": self.keeper.monitor,
+        }
+        self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
+        self._heartbeat.start()
+
     def _finish_epoch(
         self, trainer: Trainer, pl_module: LightningModule, epoch: int, metrics: dict[str, float]
     ) -> None:
@@ -198,12 +212,15 @@ class RunRecorder(Checkpoint):
         self._observer.look(self._epoch, trainer.global_step, checkpoint, last=last)
 
     def _sample(self, source: Source) -> Sample:
-        """The points that the run has already, else new ones."""
+        """The points that were given, or that the run has already, else new ones."""
         stored = self.run_dir / SAMPLE_FILE
-        there = stored.exists()
-        rows = sampling.rows_of(read_sample(self.run_dir)) if there else sampling.draw(source, self.sample_settings)
-        sample, dataset = sampling.build(source, rows)
-        if not there:
+        if isinstance(self.points, Sample):
+            sample, dataset = self.points, sampling.describe(self.points)
+        else:
+            there = stored.exists()
+            rows = sampling.rows_of(read_sample(self.run_dir)) if there else sampling.draw(source, self.points)
+            sample, dataset = sampling.build(source, rows)
+        if not stored.exists():
             write_sample(self.run_dir, dataset)
         return sample
 
@@ -240,25 +257,6 @@ class RunRecorder(Checkpoint):
             # Resumed with other settings: what the epochs so far were trained with is kept beside.
             link_or_copy(target, run_dir / f"config_until_epoch_{self._epoch:06d}.yaml")
         write_text(target, self.config_text)
-
-    def _description(self, trainer: Trainer, subject: Subject, source: Source) -> dict[str, Any]:
-        return run_folder.identity() | {
-            "format": 1,
-            "state": "running",
-            "started": artifacts.now(),
-            "repviz_version": __version__,
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
-            "classes": list(source.classes),
-            "layers": list(subject.layers),
-            "kinds": self._observer.kinds,
-            "data": source.description(),
-            "sample": dataclasses.asdict(self.sample_settings),
-            "n_parameters": sum(p.numel() for p in subject.module.parameters()),
-            "max_epochs": trainer.max_epochs,
-            "world_size": trainer.world_size,
-            "monitor": self.keeper.monitor,
-            "continued_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,
-        }
 
     def _progress(self, trainer: Trainer) -> dict[str, Any]:
         batches = trainer.num_training_batches

@@ -54,20 +54,27 @@ def build(source: Source, rows: Mapping[str, np.ndarray]) -> tuple[Sample, xr.Da
         ids=np.concatenate([part.ids for part in parts]),
         classes=source.classes,
     )
-    variables = {
-        "index": ("sample", sample.index, {"long_name": "row in its split's data"}),
-        "id": ("sample", sample.ids),
-        "split": ("sample", sample.split, {"long_name": "split", "flag_meanings": " ".join(SPLIT_NAMES)}),
-        "label": ("sample", sample.labels, {"long_name": "class, -1 = none of them"}),
-        "class_name": ("class", np.array(source.classes)),
-    }
+    described = describe(sample)
     if all(part.texts is not None for part in parts):
-        variables["text"] = ("sample", np.concatenate([part.texts for part in parts]))
+        described["text"] = ("sample", np.concatenate([part.texts for part in parts]))
     if all(part.tabular is not None for part in parts):
         tabular = np.concatenate([part.tabular for part in parts])
-        variables["tabular"] = (("sample", "column"), tabular, {"long_name": "tabular columns, unscaled"})
-        variables["column"] = ("column", np.array(source.tabular_names))
-    return sample, xr.Dataset(variables)
+        described["tabular"] = (("sample", "column"), tabular, {"long_name": "tabular columns, unscaled"})
+        described["column"] = ("column", np.array(source.tabular_names))
+    return sample, described
+
+
+def describe(sample: Sample) -> xr.Dataset:
+    """What ``sample.h5`` says of any sample: ``index``, ``id``, ``split``, ``label``, ``class_name``."""
+    return xr.Dataset(
+        {
+            "index": ("sample", sample.index, {"long_name": "row in its split's data"}),
+            "id": ("sample", sample.ids),
+            "split": ("sample", sample.split, {"long_name": "split", "flag_meanings": " ".join(SPLIT_NAMES)}),
+            "label": ("sample", sample.labels, {"long_name": "class, -1 = none of them"}),
+            "class_name": ("class", np.array(sample.classes)),
+        }
+    )
 
 
 def rows_of(dataset: xr.Dataset) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from repviz.data.datamodule import EmbeddingDataModule
-from repviz.snapshot import SPLIT_NAMES, Rows
+from repviz.snapshot import SPLIT_NAMES, Rows, Sample
 
 
 class Points(NamedTuple):
@@ -97,3 +97,38 @@ class EmbeddingSource:
             "n_tabular": data.n_tabular,
             "rows": {name: len(split) for name, split in data.arrays.splits.items()},
         }
+
+
+class GivenSource:
+    """Points that someone has given as they are; there is nothing to draw from."""
+
+    tabular_names: tuple[str, ...] = ()
+
+    def __init__(self, sample: Sample) -> None:
+        """Args: the points."""
+        self._sample = sample
+        self.classes = sample.classes
+
+    def sizes(self) -> Mapping[str, int]:
+        """Points per split."""
+        return {name: int((self._sample.split == code).sum()) for code, name in enumerate(SPLIT_NAMES)}
+
+    def labels(self, split: str) -> np.ndarray | None:
+        """Labels of the split's points."""
+        return self._sample.labels[self._rows(split)]
+
+    def points(self, split: str, index: np.ndarray) -> Points:
+        """Some of the split's points."""
+        rows, sample = self._rows(split)[index], self._sample
+        return Points(tuple(x[torch.from_numpy(rows)] for x in sample.inputs), sample.labels[rows], sample.ids[rows])
+
+    def whole(self) -> Mapping[str, Rows]:
+        """Not known."""
+        return {}
+
+    def description(self) -> Mapping[str, Any]:
+        """That the points were given."""
+        return {"path": "(given points)", "rows": dict(self.sizes())}
+
+    def _rows(self, split: str) -> np.ndarray:
+        return np.flatnonzero(self._sample.split == SPLIT_NAMES.index(split))

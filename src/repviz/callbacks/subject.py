@@ -25,6 +25,13 @@ class NamesItsLayers(Protocol):
         """Layer name to the module whose output it is; None stands for the first input."""
 
 
+@runtime_checkable
+class HasCriterion(Protocol):
+    """A module that keeps its loss where the field's modules do."""
+
+    criterion: Criterion
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """Everything that a look needs besides weights and epoch; the same in this process, in another, or offline.
