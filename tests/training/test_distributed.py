@@ -1,7 +1,10 @@
 """Two processes: one run folder, nobody hangs, and metrics that do not depend on how many took part."""
 
+import shutil
+
 import numpy as np
 import pytest
+import xarray as xr
 
 import repviz
 from repviz.cli import main
@@ -45,3 +48,30 @@ def test_two_processes_train_measure_and_predict_as_one(start, packages, tmp_pat
     a, b = np.load(tmp_path / "one.npz"), np.load(tmp_path / "two.npz")
     np.testing.assert_array_equal(a["id"], b["id"])
     np.testing.assert_allclose(a["probability"], b["probability"], rtol=1e-4, atol=1e-7)
+
+
+def test_two_processes_look_once_as_one_does_and_nobody_hangs_where_a_diagnostic_raises(start, packages, tmp_path):
+    points = ["--sample.size", "120", "--sample.excluded", "10", "--projection.enabled", "false"]
+    looking = ["--similarity.enabled", "true", "--similarity.mode", "inline", "--landscape.enabled", "true"]
+    raising = ["--response.enabled", "true", "--response.mode", "inline", "--response.units", "[nope:1]"]
+    settings = [o for o in SMALL if o not in ("--diagnostics", "off")] + ["--landscape.resolution", "5"]
+    finish(
+        start(
+            "fit",
+            *("--data.path", str(packages), "--runs-dir", str(tmp_path / "runs"), *settings, *points, *looking),
+            *(*raising, "--trainer.max_epochs", "2", *TWO),
+        )
+    )
+    (run_dir,) = (tmp_path / "runs").iterdir()
+    run = repviz.open_run(run_dir)
+    assert {kind: run.epochs(kind) for kind in run.kinds()} == {
+        "landscape": [0, 1, 2], "prediction": [0, 1, 2], "similarity": [0, 1, 2], "response": [],
+    }  # fmt: skip
+    assert set(run.errors("response")) == {0, 1, 2}
+    shutil.copytree(run_dir, tmp_path / "again")
+    shutil.rmtree(tmp_path / "again" / "artifacts")
+    main(["diagnose", "--run-dir", str(tmp_path / "again"), "--only", "similarity,landscape,prediction"])
+    again = repviz.open_run(tmp_path / "again")
+    for kind in ("similarity", "landscape", "prediction"):
+        for epoch in range(3):
+            xr.testing.assert_allclose(run.read(kind, epoch), again.read(kind, epoch), rtol=1e-5)

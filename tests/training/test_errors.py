@@ -20,6 +20,9 @@ CASES = {
     "no such metric to stop by": (["--early_stopping.monitor", "val_acc"], "early_stopping.monitor"),
     "no such accelerator": (["--trainer.accelerator", "foo"], "foo"),
     "no such devices": (["--trainer.accelerator", "cpu", "--trainer.devices", "abc"], "devices"),
+    "nothing to train": (["--trainer.max_epochs", "0"], "trainer.max_epochs is 0"),
+    "stopping by nothing": (["--trainer.limit_val_batches", "0"], "--early-stopping.enabled=false"),
+    "no such layer": (["--projection.layers", "[block7]"], "no layer 'block7'; it has input, block1, block2"),
     "wrong number of class weights": (["--model.class_weights", "[1, 2]"], "20 classes"),
 }
 

@@ -97,6 +97,16 @@ def test_predicting_a_few_new_rows_uses_the_scaling_of_training(fit, packages, t
     assert len(lines) == 4
 
 
+def test_what_the_network_ignores_need_not_be_there_to_predict(fit, packages, tmp_path):
+    run_dir = fit("--trainer.max_epochs", "1", "--model.fusion", "none")
+    with np.load(packages) as data:
+        np.savez(tmp_path / "new.npz", X_embed=data["X_val_embed"][:5])
+    out = tmp_path / "out.csv"
+    best = str(run_dir / "checkpoints" / "best.ckpt")
+    main(["predict", "--ckpt-path", best, "--data.path", str(tmp_path / "new.npz"), "--out", str(out)])
+    assert len(out.read_text().splitlines()) == 6
+
+
 def test_a_killed_run_goes_on_as_if_it_had_not_stopped(fit, start, packages, tmp_path):
     whole = fit("--trainer.max_epochs", "6")
     settings = ["--data.path", str(packages), *SMALL, "--trainer.max_epochs", "6"]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy, Strategy
+
 from repviz.background import pending
 from repviz.background.background import Background
 from repviz.background.settings import BackgroundSettings
@@ -13,6 +15,7 @@ from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.looking import look
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.activations import Activations
+from repviz.errors import UserError
 from repviz.store import artifacts
 
 log = logging.getLogger("repviz")
@@ -118,6 +121,20 @@ class Observer:
         )  # fmt: skip
         self.thinned.append(epoch)
         return True
+
+
+def refuse_sharded(strategy: Strategy, callbacks: Sequence[DiagnosticCallback]) -> None:
+    """Raise where looking while training cannot work.
+
+    Raises:
+        UserError: each rank has but a part of the network, and a diagnostic would look before training has ended.
+    """
+    early = [callback.kind for callback in callbacks if callback.mode != "offline"]
+    if early and isinstance(strategy, (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy)):
+        raise UserError(
+            f"with {type(strategy).__name__} no process has the whole network, so {', '.join(early)} cannot look at it "
+            "while it trains. Train with --diagnostics offline, then run 'repviz diagnose' on the checkpoints"
+        )
 
 
 def _is_wanted_cache(callback: DiagnosticCallback, callbacks: Sequence[DiagnosticCallback]) -> bool:

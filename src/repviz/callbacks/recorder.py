@@ -20,7 +20,7 @@ from repviz.callbacks import sample as sampling
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
-from repviz.callbacks.observer import Observer
+from repviz.callbacks.observer import Observer, refuse_sharded
 from repviz.callbacks.run_description import describe_run
 from repviz.callbacks.sample import SampleSettings
 from repviz.callbacks.source import Source
@@ -95,7 +95,13 @@ class RunRecorder(Checkpoint):
         self._heartbeat: Heartbeat | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Make checkpoints as safe as artifacts, unless someone chose another way of writing them."""
+        """Make checkpoints as safe as artifacts, unless someone chose another way of writing them.
+
+        Raises:
+            UserError: the network is sharded, and someone would look at it on rank zero alone.
+        """
+        if stage == "fit":
+            refuse_sharded(trainer.strategy, self._diagnostics(trainer))
         if stage == "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DurableCheckpointIO()
 

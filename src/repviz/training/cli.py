@@ -103,6 +103,8 @@ class RepvizCLI(LightningCLI):
         """Make model, data and trainer; what their constructors refuse is the user's to mend."""
         with _as_user_error():
             super().instantiate_classes()
+        if self.subcommand != "fit" and self._get(self.config, "model.fusion") == "none":
+            self.datamodule.use_tabular = False  # what the network ignores need not be there
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer with the callbacks of enabled blocks; nothing is recorded unless training."""
@@ -132,6 +134,13 @@ class RepvizCLI(LightningCLI):
     def before_fit(self) -> None:
         """Say a wrong path or metric before anything is made."""
         self._check_checkpoint()
+        if self.trainer.max_epochs == 0:
+            raise UserError("trainer.max_epochs is 0: nothing would be trained; 1 or more, or -1 for no end")
+        if self.trainer.limit_val_batches == 0 and self._get(self.config, "early_stopping.enabled"):
+            raise UserError(
+                "trainer.limit_val_batches is 0, so early stopping has nothing to go by; set "
+                "--early-stopping.enabled=false as well"
+            )
         for setting in ("monitor", "early_stopping.monitor"):
             found = self._get(self.config, setting)
             if found not in COLUMNS:
