@@ -69,6 +69,18 @@ def test_a_snapshot_that_fails_is_recorded_and_training_goes_on(fit, monkeypatch
     assert run.errors("projection")[1]["message"] == "out of memory"
 
 
+def test_pairs_and_points_are_fixed_once_and_kept_with_the_sample(fit):
+    looking = ["--landscape.enabled", "true", "--landscape.resolution", "3", "--landscape.n_points", "40"]
+    pairs = ["--interpolation.enabled", "true", "--interpolation.pairs", "12", "--projection.enabled", "false"]
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *looking, *pairs, *LOOK))
+    sample = run.sample()
+    for epoch in (0, 1):
+        found = run.read("interpolation", epoch)
+        np.testing.assert_array_equal(found["pair_index"], sample["pair_index"])
+        np.testing.assert_array_equal(found["pair_label"], sample["label"].values[sample["pair_index"].values])
+        assert run.read("landscape", epoch)["n_rows"].sum() == sample.sizes["landscape"]
+
+
 def test_half_precision_weights_are_looked_at_too(fit):
     run = repviz.open_run(fit("--trainer.max_epochs", "1", "--trainer.precision", "bf16-true", *LOOK))
     assert run.errors("projection") == {}

@@ -6,6 +6,7 @@ are due, on one shared snapshot. Whatever is killed when, what was finished befo
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -185,7 +186,7 @@ class RunRecorder(Checkpoint):
         log.info("run folder: %s", self.run_dir)
         given = self.points if isinstance(self.points, Sample) else None
         source = source_of(trainer, pl_module, self.unpack, given)
-        sample = self._sample(source)
+        sample = self._sample(source, callbacks)
         own = pl_module.criterion if isinstance(pl_module, HasCriterion) else None
         subject = Subject(pl_module, layers, self.criterion or own, sample, source.whole())
         self._observer = Observer(
@@ -217,7 +218,7 @@ class RunRecorder(Checkpoint):
         checkpoint = self.keeper.holding(self.run_dir, self._epoch)
         self._observer.look(self._epoch, trainer.global_step, checkpoint, last=last)
 
-    def _sample(self, source: Source) -> Sample:
+    def _sample(self, source: Source, callbacks: Sequence[DiagnosticCallback]) -> Sample:
         """The points that were given, or that the run has already, else new ones."""
         stored = self.run_dir / SAMPLE_FILE
         if isinstance(self.points, Sample):
@@ -227,6 +228,8 @@ class RunRecorder(Checkpoint):
             rows = sampling.rows_of(read_sample(self.run_dir)) if there else sampling.draw(source, self.points)
             sample, dataset = sampling.build(source, rows)
         if not stored.exists():
+            for callback in callbacks:
+                dataset = dataset.assign(callback.diagnostic.fixed(sample))
             write_sample(self.run_dir, dataset)
         return sample
 

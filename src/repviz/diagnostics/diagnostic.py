@@ -1,12 +1,13 @@
 """What every diagnostic is: settings, and one pure function from a snapshot to a labelled dataset."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 import xarray as xr
 
-from repviz.snapshot import Snapshot
+from repviz.snapshot import Sample, Snapshot
 
 Mode = Literal["inline", "background", "offline"]
 """Where a diagnostic looks: between epochs, in a program beside training, or later from the checkpoints."""
@@ -54,6 +55,10 @@ class Diagnostic(ABC):
         """Layers that the settings name; empty = whichever there are."""
         named = [getattr(self, field.name) for field in fields(self) if field.name == "layers"]
         return tuple(named[0] or ()) if named else ()
+
+    def fixed(self, sample: Sample) -> Mapping[str, xr.Variable]:
+        """What is chosen once per run, before the first look, for ``sample.h5``; follows from sample and settings."""
+        return {}
 
     @abstractmethod
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:

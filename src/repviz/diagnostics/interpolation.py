@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.forward import predicted_logits, required_model
 from repviz.errors import UserError
-from repviz.snapshot import SPLIT_NAMES, Snapshot
+from repviz.snapshot import SPLIT_NAMES, Sample, Snapshot
 
 RELATIONS = ("same class", "different class")
 BAND = (0.1, 0.9)
@@ -48,6 +48,16 @@ class Interpolation(Diagnostic):
             if getattr(self, name) < least:
                 raise UserError(f"interpolation.{name} must be {least} or more; it is {getattr(self, name)!r}")
 
+    def fixed(self, sample: Sample) -> dict[str, xr.Variable]:
+        """The pairs."""
+        _, pairs, _ = self._pairs(sample)
+        return {"pair_index": xr.Variable(("pair", "end"), pairs, {"long_name": "point of the sample at either end"})}
+
+    def _pairs(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Labels by which pairs are chosen, the pairs, and whether each is of one class."""
+        labels = np.where(sample.split == _EXCLUDED, -1, sample.labels)
+        return labels, *choose_pairs(labels, self.pairs, self.seed)
+
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The lines of one epoch; no pair at all where fewer than two points have a class.
 
@@ -56,8 +66,7 @@ class Interpolation(Diagnostic):
         """
         model = required_model(snapshot, self.kind)
         sample = snapshot.sample
-        labels = np.where(sample.split == _EXCLUDED, -1, sample.labels)
-        pairs, same = choose_pairs(labels, self.pairs, self.seed)
+        labels, pairs, same = self._pairs(sample)
         t = np.linspace(0, 1, self.steps)
         probability = line_probabilities(model, sample.inputs, pairs, t, len(sample.classes))
         ends = end_probabilities(probability, labels[pairs])

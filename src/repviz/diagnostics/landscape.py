@@ -65,6 +65,12 @@ class Landscape(Diagnostic):
         if self.seed < 0:
             raise UserError(f"landscape.seed must be 0 or more; it is {self.seed!r}")
 
+    def fixed(self, sample: Sample) -> dict[str, xr.Variable]:
+        """The points over which the loss is taken."""
+        rows = [chosen_points(sample, code, self.n_points, self.seed) for code in range(len(SPLITS))]
+        text = {"long_name": "point of the sample over which the landscape's loss is taken"}
+        return {"landscape_point": xr.Variable("landscape", np.concatenate(rows), text)}
+
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The landscape of one epoch; NaN for a split of which the sample has no point with a class.
 
