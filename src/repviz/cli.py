@@ -7,6 +7,7 @@ from pathlib import Path
 
 from repviz import logs
 from repviz.errors import UserError
+from repviz.exports.command import add_export
 from repviz.version import __version__
 
 TRAINER_COMMANDS = {
@@ -64,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--run-dir", type=Path, default=None, metavar="RUN", help="default: the newest run")
     _add_runs_dir(verify)
     _add_diagnose(_command(commands, "diagnose", _diagnose, "compute a run's missing diagnostics from its checkpoints"))
+    export = commands.add_parser("export", help="take a run elsewhere: video, figures, report, other tools' files")
+    add_export(export.add_subparsers(title="what", metavar="WHAT", required=True))
     data = commands.add_parser("data", help="inspect or convert a data file", description="Look at a data file.")
     _add_data(data.add_subparsers(title="commands", metavar="COMMAND", required=True))
     return parser
@@ -180,15 +183,9 @@ def _diagnose(options: argparse.Namespace) -> None:
 
 
 def _run_dir(options: argparse.Namespace) -> Path:
-    """The run that is named, else the newest."""
-    from repviz.store.listing import newest
-    from repviz.store.run_folder import is_run
+    from repviz.store.listing import named_or_newest
 
-    if options.run_dir is None:
-        return newest(Path(options.runs_dir))
-    if not is_run(options.run_dir):
-        raise UserError(f"{options.run_dir} is not a run: there is no run.json in it")
-    return options.run_dir
+    return named_or_newest(options.run_dir, Path(options.runs_dir))
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -27,6 +27,19 @@ def newest(runs_dir: Path) -> Path:
     return found[0]
 
 
+def named_or_newest(run_dir: Path | None, runs_dir: Path) -> Path:
+    """``run_dir``, else the newest run in ``runs_dir``.
+
+    Raises:
+        UserError: it is not a run, or there is none.
+    """
+    if run_dir is None:
+        return newest(runs_dir)
+    if not run_folder.is_run(run_dir):
+        raise UserError(f"{run_dir} is not a run: there is no {run_folder.RUN_FILE} in it")
+    return run_dir
+
+
 def best_row(rows: list[Row], monitor: str = "val_accuracy") -> Row:
     """The row with the highest ``monitor``, an empty one where it was never measured."""
     measured = [row for row in rows if monitor in row and row["epoch"] > 0]

@@ -1,0 +1,71 @@
+"""``repviz export``: its options, read before anything heavy is imported."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from repviz.exports.video import LAYOUTS, PANELS, VideoSettings
+from repviz.theme import LOOKS
+
+Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_export(commands: Commands) -> None:
+    """Add the subcommands of ``export``."""
+    _add_video(_command(commands, "video", _video, "the maps in motion, as MP4, WebM or GIF"))
+
+
+def _command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(command=run)
+    parser.add_argument("--run-dir", type=Path, default=None, metavar="RUN", help="default: the newest run")
+    parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="folder of the runs")
+    return parser
+
+
+def _add_video(parser: argparse.ArgumentParser) -> None:
+    default = VideoSettings()
+    parser.add_argument("--layout", choices=LAYOUTS, default=default.layout, help="default: %(default)s")
+    parser.add_argument("--layer", default=None, help="whose map is shown; default: the penultimate")
+    parser.add_argument("--method", default=None, help="umap or pca; default: umap where there is one")
+    parser.add_argument("--panel", choices=PANELS, default=default.panel, help="a diagnostic beside the curves")
+    parser.add_argument("--theme", choices=tuple(LOOKS), default=default.theme, help="default: %(default)s")
+    parser.add_argument("--fps", type=int, default=default.fps, help="frames a second (default: %(default)s)")
+    parser.add_argument(
+        "--seconds-per-epoch",
+        type=float,
+        default=default.seconds_per_epoch,
+        help="from one recorded epoch to the next (default: %(default)s)",
+    )
+    parser.add_argument("--size", type=_size, default=default.size, metavar="WxH", help="pixels (default: 1280x720)")
+    parser.add_argument("--crf", type=int, default=default.crf, help="0 (perfect) to 51 (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=None, metavar="FILE", help="ends in .mp4, .webm or .gif")
+
+
+def _video(options: argparse.Namespace) -> None:
+    from repviz.exports.video import write_video
+
+    fields = VideoSettings.__dataclass_fields__
+    settings = VideoSettings(**{name: getattr(options, name) for name in fields})
+    _written(write_video(_run_dir(options), settings, progress=True))
+
+
+def _run_dir(options: argparse.Namespace) -> Path:
+    from repviz.store.listing import named_or_newest
+
+    return named_or_newest(options.run_dir, options.runs_dir)
+
+
+def _written(path: Path) -> None:
+    sys.stdout.write(f"written: {path}\n")
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, as in 1280x720") from None
+    return width, height
