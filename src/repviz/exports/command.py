@@ -14,6 +14,7 @@ Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def add_export(commands: Commands) -> None:
     """Add the subcommands of ``export``."""
     _add_video(_command(commands, "video", _video, "the maps in motion, as MP4, WebM or GIF"))
+    _add_figures(_command(commands, "figures", _figures, "every figure as HTML, PNG and SVG"))
 
 
 def _command(
@@ -32,7 +33,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", default=None, help="whose map is shown; default: the penultimate")
     parser.add_argument("--method", default=None, help="umap or pca; default: umap where there is one")
     parser.add_argument("--panel", choices=PANELS, default=default.panel, help="a diagnostic beside the curves")
-    parser.add_argument("--theme", choices=tuple(LOOKS), default=default.theme, help="default: %(default)s")
+    _add_theme(parser, default.theme)
     parser.add_argument("--fps", type=int, default=default.fps, help="frames a second (default: %(default)s)")
     parser.add_argument(
         "--seconds-per-epoch",
@@ -45,12 +46,44 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=None, metavar="FILE", help="ends in .mp4, .webm or .gif")
 
 
+def _add_figures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--kind", type=lambda text: text.split(","), default=None, help="as in probe,metrics; default: all"
+    )
+    _add_epoch(parser)
+    _add_theme(parser, "light")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: exports/figures in the run")
+    parser.add_argument("--html-only", action="store_true", help="no PNG and SVG, which need kaleido and a browser")
+
+
+def _add_epoch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--epoch", default="best", help="best, last or a number; the nearest measured (default: best)")
+
+
+def _add_theme(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--theme", choices=tuple(LOOKS), default=default, help="default: %(default)s")
+
+
 def _video(options: argparse.Namespace) -> None:
     from repviz.exports.video import write_video
 
     fields = VideoSettings.__dataclass_fields__
     settings = VideoSettings(**{name: getattr(options, name) for name in fields})
     _written(write_video(_run_dir(options), settings, progress=True))
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from repviz.exports.figures import write_figures
+
+    written = write_figures(
+        _run_dir(options),
+        options.out,
+        kinds=options.kind,
+        epoch=options.epoch,
+        theme=options.theme,
+        images=not options.html_only,
+    )
+    sys.stdout.write(f"written: {len(written)} files in {written[0].parent}\n")
 
 
 def _run_dir(options: argparse.Namespace) -> Path:

@@ -114,6 +114,8 @@ def figure(metrics: Metrics, view: View) -> go.Figure:
     whole = make_subplots(
         2, 3, subplot_titles=[p.title for p in PANELS.values()], horizontal_spacing=0.07, vertical_spacing=0.16
     )
+    for title, axis in zip(whole.layout.annotations, whole.select_xaxes(), strict=False):
+        title.update(x=axis.domain[0], xanchor="left")  # the label of the best epoch stands over the middle
     for number, (name, (row, col)) in enumerate(zip(PANELS, cells, strict=True), start=1):
         _draw(whole, table, PANELS[name], view, legend=name in ("loss", "f1"), row=row, col=col)
         whole.update_xaxes(title_text="epoch", row=row, col=col, **_ticks(table))

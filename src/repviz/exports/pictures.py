@@ -1,0 +1,110 @@
+"""Which figures of a run are taken along: each kind at one epoch, and over the epochs where it can be drawn so."""
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from repviz.errors import UserError
+from repviz.figures import metrics
+from repviz.figures.registry import figure_kinds, figure_of
+from repviz.figures.view import View
+from repviz.run import Run
+
+CURVES = "metrics"
+"""The learning curves, which are no diagnostic but are asked for like one."""
+OVER_EPOCHS = "over_epochs"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure and what it shows.
+
+    Attributes:
+        kind: the diagnostic, or ``metrics``.
+        epoch: its epoch; None for all epochs in one.
+        figure: drawn.
+    """
+
+    kind: str
+    epoch: int | None
+    figure: go.Figure
+
+    @property
+    def name(self) -> str:
+        """As a file is called, without ending."""
+        return f"{self.kind}_{OVER_EPOCHS}" if self.epoch is None else f"{self.kind}_epoch_{self.epoch:06d}"
+
+
+def pictures(
+    run: Run,
+    kinds: Sequence[str] | None = None,
+    which: str | int = "best",
+    theme: str = "light",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[Picture]:
+    """Figures of ``kinds`` (None = the curves and every kind that has a figure).
+
+    Args:
+        run: whose.
+        kinds: diagnostics, or ``metrics``.
+        which: ``best``, ``last`` or an epoch; of a kind that was not measured then, the nearest epoch is drawn.
+        theme: ``light`` or ``dark``.
+        options: of ``View``, by kind.
+
+    Raises:
+        UserError: a kind that is asked for is not there or has no figure.
+    """
+    wanted = wanted_epoch(run, which)
+    for kind in drawable(run) if kinds is None else kinds:
+        view = View(theme=theme, options=(options or {}).get(kind, {}))
+        if kind == CURVES:
+            marks = {"monitor": run.info().get("monitor", "val_accuracy")}
+            if which != "best":  # which is marked anyway
+                marks["epoch"] = wanted
+            yield Picture(CURVES, None, metrics.figure(run.metrics(), View(theme=theme, options=marks)))
+            continue
+        draw, epochs = figure_of(kind), run.epochs(kind)
+        if not epochs:  # of the whole run, or not there: the run says which
+            yield Picture(kind, None, run.figure(kind, theme=theme))
+            continue
+        epoch = nearest(epochs, wanted)
+        yield Picture(kind, epoch, draw(run.read(kind, epoch), view))
+        over_epochs = vars(inspect.getmodule(draw) or object).get(OVER_EPOCHS)
+        if over_epochs is not None and len(epochs) > 1:
+            yield Picture(kind, None, over_epochs(run.history(kind), view))
+
+
+def drawable(run: Run) -> list[str]:
+    """The curves, and every kind that has an artifact and a figure."""
+    known = set(figure_kinds())
+    return [CURVES, *(kind for kind in run.kinds() if kind in known and run.epochs(kind))]
+
+
+def wanted_epoch(run: Run, which: str | int) -> int:
+    """The epoch that ``best``, ``last`` or a number means; without any measured score the best is the last.
+
+    Raises:
+        UserError: it is none of them.
+    """
+    table = run.metrics()
+    last = max([*table["epoch"], *(epoch for kind in run.kinds() for epoch in run.epochs(kind)), 0])
+    if which == "last":
+        return int(last)
+    if which == "best":
+        found = metrics.best_epoch(table, run.info().get("monitor", "val_accuracy"))
+        return int(last) if found is None else found
+    try:
+        epoch = int(which)
+    except ValueError:
+        epoch = -1
+    if epoch < 0:
+        raise UserError(f"epoch={which!r}: give best, last or a number")
+    return epoch
+
+
+def nearest(epochs: Sequence[int], wanted: int) -> int:
+    """The epoch next to ``wanted``, the earlier of two."""
+    return min(epochs, key=lambda epoch: (abs(epoch - wanted), epoch))
