@@ -81,6 +81,13 @@ def test_pairs_and_points_are_fixed_once_and_kept_with_the_sample(fit):
         assert run.read("landscape", epoch)["n_rows"].sum() == sample.sizes["landscape"]
 
 
+def test_a_video_that_cannot_be_is_said_and_the_run_is_finished(fit, capsys):
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", "--video.enabled", "true"))
+    assert run.info()["state"] == "finished"
+    assert "video: " in capsys.readouterr().err
+    assert not (run.path / "exports").exists()
+
+
 def test_half_precision_weights_are_looked_at_too(fit):
     run = repviz.open_run(fit("--trainer.max_epochs", "1", "--trainer.precision", "bf16-true", *LOOK))
     assert run.errors("projection") == {}
@@ -139,6 +146,7 @@ def test_every_shipped_config_runs(config, tmp_path, monkeypatch):
     assert run.info()["state"] == "finished"
     assert len(read_metrics(run_dir)) == 2
     assert set(run.kinds()) == {*run.info()["kinds"], *(["activations"] if config == "offline.yaml" else [])}
+    assert (run_dir / "exports" / "curves.mp4").exists() == (config == "concat.yaml")
     assert set(run.info()["results"]) == {"model_best", "logistic_regression"}
     main(["verify", "--run-dir", str(run_dir)])
 

@@ -1,14 +1,18 @@
 """When, where and on which rank a diagnostic runs: ``ProjectionCallback`` and one more for every other diagnostic.
 
 Each is built from its diagnostic's settings: ``callbacks.<Name>Callback`` for ``diagnostics``' class ``<Name>``.
-``RunRecorder`` makes the run folder that they write to.
+``RunRecorder`` makes the run folder that they write to, ``VideoCallback`` a video when training has ended.
 """
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from repviz.callbacks.diagnostic import DiagnosticCallback, callback_for
 from repviz.diagnostics.registry import diagnostic_classes
+
+_OTHERS = {"RunRecorder": "recorder", "VideoCallback": "video"}
+"""Callbacks besides the diagnostics', and their modules."""
 
 
 @cache
@@ -18,10 +22,8 @@ def callback_classes() -> dict[str, type[DiagnosticCallback]]:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "RunRecorder":
-        from repviz.callbacks.recorder import RunRecorder
-
-        return RunRecorder
+    if name in _OTHERS:
+        return getattr(import_module(f"repviz.callbacks.{_OTHERS[name]}"), name)
     for found in callback_classes().values():
         if found.__name__ == name:
             return found

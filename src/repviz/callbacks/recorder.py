@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from repviz.atomic import link_or_copy, write_text
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks import sample as sampling
+from repviz.callbacks.after_run import AfterRun, run_after
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
@@ -162,6 +163,9 @@ class RunRecorder(Checkpoint):
             row = self.keeper.best["row"]
             write_result(self.run_dir, "model_best", {name: row.get(name, float("nan")) for name in _RESULTS})
         self._observer.finish()
+        for callback in trainer.callbacks:
+            if isinstance(callback, AfterRun):
+                run_after(callback, self.run_dir)
         self._heartbeat.stop(state="finished", results=read_results(self.run_dir))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

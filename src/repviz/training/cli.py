@@ -25,6 +25,7 @@ from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.early_stopping import EarlyStopping
 from repviz.callbacks.recorder import RunRecorder
 from repviz.callbacks.sample import SampleSettings
+from repviz.callbacks.video import VideoCallback
 from repviz.data.datamodule import EmbeddingDataModule
 from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
@@ -89,6 +90,8 @@ class RepvizCLI(LightningCLI):
         parser.add_lightning_class_args(Runtime, "runtime")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.add_lightning_class_args(Baseline, "baseline")
+        parser.add_lightning_class_args(VideoCallback, "video")
+        parser.set_defaults({"video.enabled": False})
         for kind, callback in callback_classes().items():
             parser.add_lightning_class_args(callback, kind)
             # Who writes `ProbeCallback()` in a script wants it; a block that nobody speaks of is another thing.
