@@ -7,17 +7,24 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
+from repviz.figures.lines import add_band, add_line
 from repviz.figures.projection import class_names
 from repviz.figures.view import View
 from repviz.theme import LOOKS, SPLIT_NAMES, class_colors, template
 
 OPTIONS = {"color": ("suspicion", "forgetting", "class"), "points": ("train", "sample")}
 """Choices of ``view.options``, the default first."""
-_LISTED = 12
+_MANY = 30
+"""Classes beyond which there is no legend: the hover says the class."""
+_LISTED = 11
 """Rows of the table that fit beside the map."""
+_LONGEST = 22
+"""Letters of an id that fit into a line of the table."""
 _SYMBOLS = np.array([0, 2, 4], np.uint8)
 """plotly's numbers of circle, diamond and x: train, val and excluded."""
 _REGIONS = (("easy to learn", 0.25, 0.99), ("ambiguous", 0.48, 0.5), ("hard to learn", 0.25, 0.01))
+_NOTHING_YET = (("The course begins with the first trained epoch.", 0.42, 0.5),)
+_MAP = {"row": 1, "col": 1}
 _SHARES = (
     ("train_correct", "predicted right now", lambda v: v == 1),
     ("train_learned", "right at some epoch", lambda v: v == 1),
@@ -34,8 +41,8 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     color = view.option("color", OPTIONS["color"])
     of_train = view.option("points", OPTIONS["points"]) == "train"
     target = make_subplots(
-        2,
-        2,
+        rows=2,
+        cols=2,
         specs=[[{"rowspan": 2}, {"type": "table"}], [None, {}]],
         column_widths=[0.58, 0.42],
         row_heights=[0.62, 0.38],
@@ -53,7 +60,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         title_text=f"{title} · {looks} trained epochs looked at" if looks else f"{title} · nothing trained yet",
         legend={"x": 0.0, "y": -0.1, "orientation": "h", "itemsizing": "constant"},
         width=1180,
-        height=680,
+        height=750 if color == "class" else 680,
         margin={"l": 60, "r": 24, "t": 88, "b": 56},
         bargap=0.04,
         uirevision="dynamics",
@@ -71,29 +78,29 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     train = history["train_confidence"].values
     val = history["confidence"].values[:, history["split"].values[-1] == SPLIT_NAMES.index("val")]
     suspects = train[:, np.isin(history["row"].values, history["suspect_row"].values[-1])]
-    _add_band(target, epochs, train, look.splits[0])
+    low, high = (_over_points(train, lambda row, q=q: np.quantile(row, q)) for q in (0.1, 0.9))
+    add_band(target, 1, epochs, low, high, look.splits[0])
     lines = (
         ("training points", train, look.splits[0]),
         ("val points of the sample", val, look.splits[1]),
         ("most suspect at the end", suspects, look.text),
     )
     for name, values, color in lines:
-        _add_line(target, 1, epochs, _over_points(values, np.median), name, color)
-    colors = (look.splits[0], look.accent, look.splits[2])
+        add_line(target, 1, epochs, _over_points(values, np.median), name, {"color": color})
+    colors = (look.splits[0], look.muted, look.splits[2])
     for (variable, name, holds), color in zip(_SHARES, colors, strict=True):
         values = history[variable].values.astype(np.float64)
         there = np.isfinite(values) & (values >= 0)
         share = _over_points(np.where(there, holds(values), np.nan), np.mean)
-        _add_line(target, 2, epochs, share, name, color)
+        add_line(target, 2, epochs, share, name, {"color": color})
     target.update_xaxes(title_text="epoch")
-    target.update_yaxes(title_text="median; band: 10 to 90 %", range=[-0.02, 1.02], row=1, col=1)
+    target.update_yaxes(title_text="median; band: 10 to 90 % of training points", range=[-0.02, 1.02], row=1, col=1)
     target.update_yaxes(title_text="share", range=[-0.02, 1.02], row=1, col=2)
-    legends = {"x": 0.0, "y": -0.2, "orientation": "h"}, {"x": 0.55, "y": -0.2, "orientation": "h"}
     return target.update_layout(
         template=template(view.theme),
         title_text="Sample dynamics over epochs",
-        legend=legends[0],
-        legend2=legends[1],
+        legend={"x": 0.0, "y": -0.2, "orientation": "h"},
+        legend2={"x": 0.54, "y": -0.2, "orientation": "h", "font": {"size": 11}},
         height=460,
         margin={"t": 84, "b": 96},
     )
@@ -118,7 +125,7 @@ def _draw_map(target: go.Figure, dataset: xr.Dataset, view: View, color: str, *,
     if of_train:
         _draw_rings(target, dataset, view)
     muted = {"color": LOOKS[view.theme].muted, "size": 12}
-    for text, x, y in _REGIONS:
+    for text, x, y in _REGIONS if there.any() else _NOTHING_YET:
         target.add_annotation(text=text, x=x, y=y, xanchor="right", showarrow=False, font=muted, row=1, col=1)
     target.update_xaxes(title_text="spread of the label's probability over epochs", range=[-0.01, 0.51], row=1, col=1)
     target.update_yaxes(title_text="mean of the label's probability over epochs", range=[-0.04, 1.04], row=1, col=1)
@@ -140,22 +147,21 @@ def _add_points(
         look |= {"size": 6, "symbol": _SYMBOLS[dataset["split"].values[rows]]}
         number, word = np.arange(dataset.sizes["sample"]), "sample"
         selected = np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None
-    labels = dataset[prefix + "label"].values[rows]
+    names, labels = class_names(dataset), dataset[prefix + "label"].values[rows]
     target.add_trace(
         go.Scattergl(
             x=dataset[prefix + "variability"].values[rows],
             y=dataset[prefix + "mean_confidence"].values[rows],
             customdata=number[rows].astype(np.int32),
-            text=np.array(class_names(dataset), dtype=object)[labels],
+            text=np.array(names, dtype=object)[labels],
             mode="markers",
             name=name,
-            showlegend=name is not None,
+            showlegend=name is not None and len(names) <= _MANY,
             selectedpoints=selected,
             marker=look | marker,
             hovertemplate=f"{word} %{{customdata}}, %{{text}}<br>mean %{{y:.3f}}, spread %{{x:.3f}}<extra></extra>",
         ),
-        row=1,
-        col=1,
+        **_MAP,
     )
 
 
@@ -170,7 +176,8 @@ def _scale(values: np.ndarray, color: str, view: View) -> dict[str, object]:
         "color": values,
         "cmin": 0,
         "cmax": top,
-        "colorscale": [[0, look.no_class], [0.35, look.splits[0]], [1, look.splits[1]]],
+        # suspicion: strong from 0.5 on, where a label surprises more than a guess
+        "colorscale": [[0, look.no_class], [0.25, look.splits[0]], [0.5, look.splits[1]], [1, look.splits[1]]],
         "colorbar": bar,
     }
 
@@ -179,6 +186,7 @@ def _draw_rings(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
     """Rings around the suspects that the table lists."""
     place = {int(row): i for i, row in enumerate(dataset["row"].values)}
     listed = _listed(dataset, view)
+    ring = {"symbol": "circle-open", "size": 11, "color": LOOKS[view.theme].text, "line": {"width": 1.5}}
     at = [place[int(row)] for row in dataset["suspect_row"].values[listed]]
     target.add_trace(
         go.Scattergl(
@@ -186,11 +194,10 @@ def _draw_rings(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
             y=dataset["train_mean_confidence"].values[at],
             mode="markers",
             showlegend=False,
-            marker={"symbol": "circle-open", "size": 11, "color": LOOKS[view.theme].text, "line": {"width": 1.5}},
+            marker=ring,
             hoverinfo="skip",
         ),
-        row=1,
-        col=1,
+        **_MAP,
     )
 
 
@@ -209,7 +216,7 @@ def _draw_table(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
     names = np.array(class_names(dataset), dtype=object)
     rows, ids = dataset["suspect_row"].values[listed], dataset["suspect_id"].values[listed]
     columns = (
-        [str(id_) or f"row {row}" for row, id_ in zip(rows, ids, strict=True)],
+        [_short(str(id_)) or f"row {row}" for row, id_ in zip(rows, ids, strict=True)],
         list(names[dataset["suspect_label"].values[listed]]),
         list(names[dataset["suspect_rival"].values[listed]]),
         [f"{value:.3f}" for value in dataset["suspect_suspicion"].values[listed]],
@@ -225,6 +232,10 @@ def _draw_table(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
         row=1,
         col=2,
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _draw_histogram(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
@@ -265,39 +276,3 @@ def _over_points(values: np.ndarray, average: Callable[[np.ndarray], float]) -> 
     """The average of each epoch's ``(n_epochs, n)`` finite values; NaN where there is none."""
     finite = [row[np.isfinite(row)] for row in values]
     return np.array([average(row) if len(row) else np.nan for row in finite])
-
-
-def _add_band(target: go.Figure, epochs: np.ndarray, values: np.ndarray, color: str) -> None:
-    low, high = (_over_points(values, lambda row, q=q: np.quantile(row, q)) for q in (0.1, 0.9))
-    target.add_trace(
-        go.Scatter(
-            x=np.concatenate([epochs, epochs[::-1]]),
-            y=np.concatenate([low, high[::-1]]),
-            fill="toself",
-            fillcolor=color,
-            opacity=0.15,
-            mode="lines",
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-        ),
-        row=1,
-        col=1,
-    )
-
-
-def _add_line(target: go.Figure, col: int, epochs: np.ndarray, values: np.ndarray, name: str, color: str) -> None:
-    target.add_trace(
-        go.Scatter(
-            x=epochs,
-            y=values,
-            name=name,
-            legend="legend" if col == 1 else "legend2",
-            mode="lines+markers",
-            line={"color": color, "width": 2},
-            marker={"size": 4},
-            hovertemplate=f"{name}, epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-        ),
-        row=1,
-        col=col,
-    )

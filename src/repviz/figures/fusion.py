@@ -5,10 +5,10 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
+from repviz.figures.lines import add_band, add_line
 from repviz.figures.view import View
 from repviz.theme import LOOKS, class_colors, template
 
-_NAMES = {"none": "nothing real", "embeddings": "embeddings", "tabular": "tabular", "both": "both real"}
 _ERRORS = 2
 """Standard errors that a band or bar reaches on either side."""
 
@@ -16,11 +16,11 @@ _ERRORS = 2
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     """From the accuracy without any real input to that with both, step by step; beside it FiLM, where there is any."""
     film = dataset.sizes["block"] > 0
-    titles = ["Accuracy, by what carries it", "Accuracy, by what is real", "Size of FiLM"][: 3 if film else 2]
+    titles = ["What each input adds (Shapley)", "Accuracy with real inputs", "Size of FiLM"][: 3 if film else 2]
     target = make_subplots(
         1,
         len(titles),
-        column_widths=[0.4, 0.32, 0.28] if film else [0.55, 0.45],
+        column_widths=[0.38, 0.36, 0.26] if film else [0.55, 0.45],
         horizontal_spacing=0.09,
         subplot_titles=titles,
     )
@@ -28,6 +28,9 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     _draw_coalitions(target, dataset, view)
     if film:
         _draw_film(target, dataset, view)
+    target.update_xaxes(tickangle=0)
+    target.update_xaxes(title_text="gain by joining, mean of both orders", col=1)
+    target.update_xaxes(title_text="inputs that are real", col=2)
     target.update_layout(
         template=template(view.theme),
         title_text=_title(dataset),
@@ -48,17 +51,17 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     titles = ["Share of the accuracy", *(["Size of FiLM"] if blocks else [])]
     target = make_subplots(1, len(titles), horizontal_spacing=0.09, subplot_titles=titles)
     for number, name in enumerate(str(modality) for modality in history["modality"].values):
-        value = history["shapley"].values[:, number]
-        _add_band(target, epochs, value, history["shapley_error"].values[:, number], look.splits[number])
-        _add_line(target, 1, epochs, value, name, {"color": look.splits[number], "width": 2})
+        value, error = history["shapley"].values[:, number], history["shapley_error"].values[:, number]
+        add_band(target, 1, epochs, value - _ERRORS * error, value + _ERRORS * error, look.splits[number])
+        add_line(target, 1, epochs, value, name, {"color": look.splits[number]})
     both, none = (history["accuracy"].sel(coalition=name).values for name in ("both", "none"))
-    _add_line(target, 1, epochs, both, "accuracy", {"color": look.muted, "width": 1.5})
-    _add_line(target, 1, epochs, none, "accuracy without either", {"color": look.muted, "width": 1.5, "dash": "dot"})
+    add_line(target, 1, epochs, both, "accuracy, both real", {"color": look.muted, "width": 1.5})
+    add_line(target, 1, epochs, none, "accuracy, none real", {"color": look.muted, "width": 1.5, "dash": "dot"})
     for variable, name, dash in (("gamma_norm", "gamma", "solid"), ("beta_norm", "beta", "dash")):
         for number, block in enumerate(blocks):
             color = class_colors(len(blocks))[number]
             values = history[variable].sel(block=block).values
-            _add_line(target, 2, epochs, values, f"{block} {name}", {"color": color, "width": 2, "dash": dash})
+            add_line(target, 2, epochs, values, f"{block} {name}", {"color": color, "dash": dash})
     target.update_xaxes(title_text="epoch")
     target.update_yaxes(title_text="accuracy; band: two standard errors", row=1, col=1)
     if blocks:
@@ -68,7 +71,7 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
         title_text="Fusion over epochs",
         height=460,
         legend={"x": 0.0, "y": -0.18, "orientation": "h"},
-        legend2={"x": 0.55, "y": -0.18, "orientation": "h"},
+        legend2={"x": 0.55, "y": -0.18, "orientation": "h", "font": {"size": 11}},
         margin={"t": 84, "b": 96},
     )
 
@@ -93,7 +96,7 @@ def _draw_steps(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
     heights = np.array([none, *shares, both])
     texts = [_percent(none), *(_points(v, e) for v, e in zip(shares, errors, strict=True)), _percent(both)]
     colors = [look.muted, *look.splits[: len(names)], look.muted]
-    x = [_NAMES["none"], *names, _NAMES["both"]]
+    x = ["none", *names, "both"]
     target.add_trace(
         go.Bar(
             x=x,
@@ -122,7 +125,7 @@ def _draw_coalitions(target: go.Figure, dataset: xr.Dataset, view: View) -> None
     values = dataset["accuracy"].values
     target.add_trace(
         go.Bar(
-            x=[_NAMES.get(str(name), str(name)) for name in dataset["coalition"].values],
+            x=[str(name) for name in dataset["coalition"].values],
             y=values,
             width=0.62,
             marker={"color": [look.muted, *look.splits[:2], look.accent]},
@@ -130,7 +133,7 @@ def _draw_coalitions(target: go.Figure, dataset: xr.Dataset, view: View) -> None
             textposition="outside",
             cliponaxis=False,
             showlegend=False,
-            hovertemplate="only %{x} real: %{y:.2%}<extra></extra>",
+            hovertemplate="real: %{x}<br>accuracy %{y:.2%}<extra></extra>",
         ),
         row=1,
         col=2,
@@ -152,44 +155,8 @@ def _draw_film(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
             row=1,
             col=3,
         )
-    target.update_yaxes(title_text="root mean square", rangemode="tozero", row=1, col=3)
-
-
-def _add_band(target: go.Figure, epochs: np.ndarray, values: np.ndarray, errors: np.ndarray, color: str) -> None:
-    target.add_trace(
-        go.Scatter(
-            x=np.concatenate([epochs, epochs[::-1]]),
-            y=np.concatenate([values - _ERRORS * errors, (values + _ERRORS * errors)[::-1]]),
-            fill="toself",
-            fillcolor=color,
-            opacity=0.2,
-            mode="lines",
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-        ),
-        row=1,
-        col=1,
-    )
-
-
-def _add_line(
-    target: go.Figure, col: int, epochs: np.ndarray, values: np.ndarray, name: str, line: dict[str, object]
-) -> None:
-    target.add_trace(
-        go.Scatter(
-            x=epochs,
-            y=values,
-            name=name,
-            legend="legend" if col == 1 else "legend2",
-            mode="lines+markers",
-            line=line,
-            marker={"size": 4},
-            hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-        ),
-        row=1,
-        col=col,
-    )
+    tops = np.maximum(dataset["gamma_norm"].values, dataset["beta_norm"].values)
+    target.update_yaxes(title_text="root mean square", range=[0, 1.2 * max(float(tops.max()), 0.01)], row=1, col=3)
 
 
 def _percent(value: float) -> str:

@@ -16,7 +16,7 @@ from repviz.errors import UserError
 from repviz.figures.view import View
 
 ENTRY_POINTS = "repviz.figures"
-_NOT_A_KIND = {"registry", "view", "metrics"}
+_NOT_A_KIND = {"registry", "view", "metrics", "lines"}
 
 Figure = Callable[[xr.Dataset, View], go.Figure]
 
