@@ -30,6 +30,8 @@ NEVER = {
     "repviz.figures.probe": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
     "repviz.figures.geometry": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
     "repviz.figures.similarity": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
+    "repviz.figures.dynamics": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
+    "repviz.figures.fusion": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
     "repviz.figures.metrics": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
     "repviz.exports.command": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas", "matplotlib", "av", "PIL"},
     "repviz.exports.video": {*TORCH, *VIEW, *FILES, "numpy", "matplotlib", "av"},

@@ -89,7 +89,8 @@ class Fusion(Diagnostic):
             orders = shuffles(len(rows.labels), self.repeats, self.seed)
             references = [[x[order] for x in rows.inputs] for order in orders]
         hits = coalition_hits(model, rows, references)
-        accuracy, value, error = hits.mean(1), shapley_values(hits.mean(1)), standard_error(shapley_values(hits))
+        accuracy = hits.mean(axis=1) if hits.size else np.full(len(COALITIONS), np.nan)
+        value, error = shapley_values(accuracy), standard_error(shapley_values(hits))
         gamma, beta = modulation(model, rows.inputs[1])
         variables = {
             "shapley": ("modality", value, "share of the accuracy that the input carries (Shapley value)", "1"),
