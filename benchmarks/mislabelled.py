@@ -46,7 +46,7 @@ def train(data: Path, runs: Path, epochs: int, every: int, seed: int, more: tupl
     repviz_command([
         "fit", "--config", str(ROOT / "configs" / "concat.yaml"), f"--data.path={data}", f"--runs-dir={runs}",
         f"--seed-everything={seed}", f"--trainer.max-epochs={epochs}", f"--early-stopping.patience={epochs}",
-        "--projection.enabled=false", "--prediction.enabled=false", "--landscape.enabled=false",
+        "--diagnostics=inline", "--projection.enabled=false", "--prediction.enabled=false", "--landscape.enabled=false",
         "--dynamics.enabled=true", f"--dynamics.every-n-epochs={every}", "--trainer.enable-progress-bar=false", *more,
     ])  # fmt: skip
     (made,) = set(runs.iterdir()) - known

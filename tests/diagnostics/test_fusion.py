@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from repviz.callbacks.diagnostic import callback_for
+from repviz.callbacks.looking import compute_and_store
 from repviz.diagnostics import fusion
 from repviz.diagnostics.fusion import Fusion, modulation, shapley_values, shuffles
 from repviz.errors import UserError
@@ -215,7 +215,7 @@ def test_a_network_of_one_input_is_refused_and_the_run_says_why(tmp_path):
     snapshot = look_at(make_mlp(), make_inputs(30, 1), labels_of(30))
     with pytest.raises(UserError, match=r"takes 1: turn it off with fusion\.enabled=false"):
         Fusion().compute(snapshot)
-    assert not callback_for(Fusion, "FusionCallback")().look(snapshot, tmp_path)
+    assert not compute_and_store(Fusion(), snapshot, tmp_path)
     assert "fusion.enabled=false" in artifacts.errors(tmp_path, "fusion")[0]["message"]
     with pytest.raises(UserError, match="fusion must run the model"):
         Fusion().compute(dataclasses.replace(snapshot, model=None))
