@@ -213,10 +213,11 @@ def test_the_size_of_film_is_that_of_its_parameters(monkeypatch):
 
 def test_a_network_of_one_input_is_refused_and_the_run_says_why(tmp_path):
     snapshot = look_at(make_mlp(), make_inputs(30, 1), labels_of(30))
-    with pytest.raises(UserError, match=r"takes 1: turn it off with fusion\.enabled=false"):
+    with pytest.raises(UserError, match="this network takes 1"):
         Fusion().compute(snapshot)
     assert not compute_and_store(Fusion(), snapshot, tmp_path)
-    assert "fusion.enabled=false" in artifacts.errors(tmp_path, "fusion")[0]["message"]
+    assert "this network takes 1" in artifacts.errors(tmp_path, "fusion")[0]["message"]
+    assert Fusion().inapplicable(snapshot.sample) == artifacts.errors(tmp_path, "fusion")[0]["message"]
     with pytest.raises(UserError, match="fusion must run the model"):
         Fusion().compute(dataclasses.replace(snapshot, model=None))
 

@@ -69,6 +69,16 @@ def test_a_snapshot_that_fails_is_recorded_and_training_goes_on(fit, monkeypatch
     assert run.errors("projection")[1]["message"] == "out of memory"
 
 
+def test_what_has_nothing_to_look_at_is_left_out_with_the_reason(fit):
+    alone = ["--data.use_tabular", "false", "--model.fusion", "none", "--projection.enabled", "false"]
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", "--fusion.enabled", "true", *alone, *LOOK))
+    assert run.kinds() == ["prediction"]
+    assert "takes 1" in run.info()["not_applicable"]["fusion"]
+    main(["verify", "--run-dir", str(run.path)])
+    main(["diagnose", "--run-dir", str(run.path)])
+    assert run.kinds() == ["prediction"]
+
+
 def test_pairs_and_points_are_fixed_once_and_kept_with_the_sample(fit):
     looking = ["--landscape.enabled", "true", "--landscape.resolution", "3", "--landscape.n_points", "40"]
     pairs = ["--interpolation.enabled", "true", "--interpolation.pairs", "12", "--projection.enabled", "false"]

@@ -16,6 +16,7 @@ from repviz.callbacks.looking import look
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
+from repviz.snapshot import Sample
 from repviz.store import artifacts
 
 log = logging.getLogger("repviz")
@@ -121,6 +122,17 @@ class Observer:
         )  # fmt: skip
         self.thinned.append(epoch)
         return True
+
+
+def applicable(
+    callbacks: Sequence[DiagnosticCallback], sample: Sample
+) -> tuple[list[DiagnosticCallback], dict[str, str]]:
+    """Those that have something to look at in a run with these points, and why the others have not, by kind."""
+    reasons = {callback.kind: callback.diagnostic.inapplicable(sample) for callback in callbacks}
+    without = {kind: reason for kind, reason in reasons.items() if reason is not None}
+    for kind, reason in without.items():
+        log.info("%s does not look at this run: %s", kind, reason)
+    return [callback for callback in callbacks if callback.kind not in without], without
 
 
 def refuse_sharded(strategy: Strategy, callbacks: Sequence[DiagnosticCallback]) -> None:

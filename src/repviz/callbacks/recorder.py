@@ -22,7 +22,7 @@ from repviz.callbacks.after_run import AfterRun, run_after
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
-from repviz.callbacks.observer import Observer, refuse_sharded
+from repviz.callbacks.observer import Observer, applicable, refuse_sharded
 from repviz.callbacks.run_description import describe_run
 from repviz.callbacks.sample import SampleSettings
 from repviz.callbacks.source import Source
@@ -192,12 +192,14 @@ class RunRecorder(Checkpoint):
         source = source_of(trainer, pl_module, self.unpack, given)
         sample = self._sample(source, callbacks)
         own = pl_module.criterion if isinstance(pl_module, HasCriterion) else None
+        callbacks, not_applicable = applicable(callbacks, sample)
         subject = Subject(pl_module, layers, self.criterion or own, sample, source.whole())
         self._observer = Observer(
             subject, callbacks, self.run_dir, background=self.background, time_budget=self.time_budget
         )
         description = describe_run(trainer, subject, source) | {
             "kinds": self._observer.kinds,
+            "not_applicable": not_applicable,
             "monitor": self.keeper.monitor,
         }
         self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))

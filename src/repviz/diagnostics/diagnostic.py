@@ -60,6 +60,10 @@ class Diagnostic(ABC):
         """What is chosen once per run, before the first look, for ``sample.h5``; follows from sample and settings."""
         return {}
 
+    def inapplicable(self, sample: Sample) -> str | None:
+        """Why there is nothing to look at in a run with these points; None where there is."""
+        return None
+
     @abstractmethod
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The numbers of one epoch, with named dimensions, units and long names, in the dtypes that are stored.

@@ -18,7 +18,7 @@ from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.forward import device_of, predicted_logits, required_model
 from repviz.diagnostics.layers import TRAIN, VAL, labelled_rows
 from repviz.errors import UserError
-from repviz.snapshot import Rows, Snapshot
+from repviz.snapshot import Rows, Sample, Snapshot
 
 Reference = Literal["shuffle", "mean"]
 
@@ -64,6 +64,13 @@ class Fusion(Diagnostic):
         if self.seed < 0:
             raise UserError(f"fusion.seed must be 0 or more; it is {self.seed!r}")
 
+    def inapplicable(self, sample: Sample) -> str | None:
+        """A network of one input has nothing to compare it with."""
+        n_inputs = len(sample.inputs)
+        if n_inputs == len(MODALITIES):
+            return None
+        return f"fusion compares two inputs, embeddings and tabular columns, and this network takes {n_inputs}"
+
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The shares of one epoch; NaN where there is no labelled row at all.
 
@@ -74,12 +81,9 @@ class Fusion(Diagnostic):
             UserError: the network takes one input or more than two, or only activations were kept.
         """
         model = required_model(snapshot, "fusion")
-        n_inputs = len(snapshot.sample.inputs)
-        if n_inputs != len(MODALITIES):
-            raise UserError(
-                f"fusion compares two inputs, embeddings and tabular columns, and this network takes {n_inputs}: "
-                "turn it off with fusion.enabled=false, or train with tabular columns (configs/concat.yaml, film.yaml)"
-            )
+        reason = self.inapplicable(snapshot.sample)
+        if reason is not None:
+            raise UserError(reason)
         where, rows = _evaluated(snapshot)
         if self.reference == "mean":
             about, means = _means(snapshot, rows)
