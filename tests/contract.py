@@ -5,7 +5,7 @@ import importlib
 import inspect
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from repviz.diagnostics.diagnostic import Diagnostic, Earlier
+from repviz.diagnostics.diagnostic import Diagnostic, Earlier, RunDiagnostic
 from repviz.figures.registry import figure_of
 from repviz.figures.view import View
 from repviz.model.classifier import EmbeddingClassifier
@@ -88,11 +88,12 @@ def part_of(sample: Sample, rows: np.ndarray, labels: np.ndarray | None = None) 
     )
 
 
-def check_settings(diagnostic_class: type[Diagnostic]) -> None:
+def check_settings(diagnostic_class: type[Diagnostic] | type[RunDiagnostic]) -> None:
     """Every setting has a default, a real type and a line of help; the class is frozen and says its kind."""
     assert re.fullmatch(r"[a-z][a-z0-9_]*", diagnostic_class.kind)
     assert isinstance(diagnostic_class.version, int)
-    assert diagnostic_class.chain in ("none", "first", "previous", "both")
+    if issubclass(diagnostic_class, Diagnostic):
+        assert diagnostic_class.chain in ("none", "first", "previous", "both")
     assert diagnostic_class.__dataclass_params__.frozen
     attributes = (inspect.getdoc(diagnostic_class) or "").partition("Attributes:")[2]
     for field in dataclasses.fields(diagnostic_class):
@@ -103,8 +104,13 @@ def check_settings(diagnostic_class: type[Diagnostic]) -> None:
 
 def check_looks_only(diagnostic: Diagnostic, snapshot: Snapshot, earlier: Earlier) -> xr.Dataset:
     """Neither model, nor snapshot, nor any global random generator is other than before; gives the dataset."""
+    return check_leaves_alone(snapshot, lambda: diagnostic.compute(snapshot, earlier))
+
+
+def check_leaves_alone(snapshot: Snapshot, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+    """The same of any computation on the snapshot."""
     before = _state(snapshot)
-    dataset = diagnostic.compute(snapshot, earlier)
+    dataset = compute()
     after = _state(snapshot)
     for name, value in before.items():
         assert _same(value, after[name]), f"{name} changed"
@@ -121,7 +127,9 @@ def check_labelled(dataset: xr.Dataset) -> None:
             assert variable.attrs.get("long_name"), f"{name} has no long_name"
 
 
-def check_survives_the_disk(diagnostic: Diagnostic, dataset: xr.Dataset, folder: Path, epoch: int = 0) -> xr.Dataset:
+def check_survives_the_disk(
+    diagnostic: Diagnostic | RunDiagnostic, dataset: xr.Dataset, folder: Path, epoch: int = 0
+) -> xr.Dataset:
     """What is read is what was written, to the bit, the dtype and the attribute; gives what was read."""
     write_artifact(folder, diagnostic.kind, epoch, dataset, step=0, version=diagnostic.version)
     found = read_artifact(folder, diagnostic.kind, epoch)

@@ -32,6 +32,7 @@ NEVER = {
     "repviz.figures.similarity": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
     "repviz.figures.dynamics": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
     "repviz.figures.fusion": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
+    "repviz.figures.trajectory": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
     "repviz.figures.metrics": {*TORCH, "h5py", "dash", "repviz.diagnostics"},
     "repviz.exports.command": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas", "matplotlib", "av", "PIL"},
     "repviz.exports.video": {*TORCH, *VIEW, *FILES, "numpy", "matplotlib", "av"},

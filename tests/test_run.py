@@ -47,6 +47,33 @@ def test_what_is_missing_is_said_with_what_there_is(run_dir, tmp_path):
         repviz.open_run(tmp_path)
 
 
+def test_what_is_of_the_whole_run_is_read_without_an_epoch(run_dir):
+    dataset = xr.Dataset({"length": ("axis", np.arange(2.0))})
+    artifacts.write_run_artifact(run_dir, "path", dataset, epoch=10, step=50, version=1)
+    run = repviz.open_run(run_dir)
+    assert run.kinds() == ["path", "probe"]
+    assert list(run.read("path").length.values) == [0, 1]
+    assert run.run_error("path") is None
+    assert "path (run)" in run._repr_html_()
+    with pytest.raises(UserError, match=r"no 'path' at epoch 3; there is one of the whole run, read without an epoch"):
+        run.read("path", 3)
+    with pytest.raises(UserError, match=r"no 'probe' of the whole run; there is epochs 0 to 10 \(3\)"):
+        run.read("probe")
+    with pytest.raises(UserError, match=r"no history.*read\('path'\)"):
+        run.history("path")
+
+
+def test_the_default_figure_is_the_last_epochs_or_the_runs(run_dir, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("repviz.figures.registry.figure_of", lambda kind: lambda dataset, view: drawn.append(dataset))
+    run = repviz.open_run(run_dir)
+    run.figure("probe")
+    dataset = xr.Dataset({"length": ("axis", np.arange(2.0))})
+    artifacts.write_run_artifact(run_dir, "path", dataset, epoch=7, step=50, version=1)
+    run.figure("path")
+    assert [dataset.attrs["epoch"] for dataset in drawn] == [10, 7]
+
+
 def test_a_damaged_artifact_is_named(run_dir):
     artifacts.artifact_path(run_dir, "probe", 2).write_bytes(b"broken")
     with pytest.raises(DamagedFileError, match=r"probe/epoch_000002\.h5"):

@@ -59,19 +59,30 @@ class Run:
         """What went wrong for ``kind``, by epoch."""
         return artifacts.errors(self.path, kind)
 
-    def read(self, kind: str, epoch: int) -> xr.Dataset:
-        """The dataset of ``kind`` at ``epoch``.
+    def run_error(self, kind: str) -> dict[str, Any] | None:
+        """What went wrong for ``kind`` with the whole run, None where nothing did."""
+        return artifacts.run_error(self.path, kind)
+
+    def read(self, kind: str, epoch: int | None = None) -> xr.Dataset:
+        """The dataset of ``kind`` at ``epoch``; without an epoch, that of the whole run.
 
         Raises:
-            UserError: there is none at that epoch.
+            UserError: there is none.
             DamagedFileError: the file is there but cannot be read.
         """
         try:
             return artifacts.read_artifact(self.path, kind, epoch)
         except FileNotFoundError:
-            there = self.epochs(kind)
-            found = f"epochs {there[0]} to {there[-1]} ({len(there)})" if there else "none"
-            raise UserError(f"run {self.name} has no {kind!r} at epoch {epoch}; there is {found}") from None
+            at = "of the whole run" if epoch is None else f"at epoch {epoch}"
+            raise UserError(f"run {self.name} has no {kind!r} {at}; there is {self._there(kind)}") from None
+
+    def _there(self, kind: str) -> str:
+        """What there is of a kind, in words."""
+        there = self.epochs(kind)
+        found = [f"epochs {there[0]} to {there[-1]} ({len(there)})"] if there else []
+        if artifacts.has_run_artifact(self.path, kind):
+            found.append("one of the whole run, read without an epoch")
+        return ", ".join(found) or "none"
 
     def history(self, kind: str) -> xr.Dataset:
         """All epochs of ``kind`` as one dataset with an ``epoch`` dimension.
@@ -81,6 +92,10 @@ class Run:
         """
         there = self.epochs(kind)
         if not there:
+            if artifacts.has_run_artifact(self.path, kind):
+                raise UserError(
+                    f"{kind!r} has no history: it is one dataset of the whole run, as read({kind!r}) gives it"
+                )
             raise UserError(f"run {self.name} has no {kind!r}; there is {', '.join(self.kinds()) or 'nothing yet'}")
         parts = [self.read(kind, epoch) for epoch in there]
         return xr.concat(parts, xr.Variable("epoch", there), combine_attrs="drop_conflicts", join="outer")
@@ -98,13 +113,17 @@ class Run:
         return pd.DataFrame(rows, columns=columns)
 
     def figure(self, kind: str, epoch: int | None = None, **view: Any) -> go.Figure:
-        """Draw ``kind`` at ``epoch`` (default: the last); ``view`` are the fields of ``repviz.figures.View``."""
+        """Draw ``kind`` at ``epoch`` (default: the whole run where it is drawn as one, else the last epoch).
+
+        ``view`` are the fields of ``repviz.figures.View``.
+        """
         from repviz.figures.registry import figure_of
         from repviz.figures.view import View
 
         there = self.epochs(kind)
-        wanted = epoch if epoch is not None or not there else there[-1]
-        return figure_of(kind)(self.read(kind, 0 if wanted is None else wanted), View(**view))
+        if epoch is None and there and not artifacts.has_run_artifact(self.path, kind):
+            epoch = there[-1]
+        return figure_of(kind)(self.read(kind, epoch), View(**view))
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -117,7 +136,10 @@ class Run:
             "epochs": rows[-1]["epoch"] if rows else 0,
             "best val accuracy": max((r["val_accuracy"] for r in rows if "val_accuracy" in r), default=None),
             "data": info.get("data", {}).get("path"),
-            "artifacts": ", ".join(f"{kind} ({len(self.epochs(kind))})" for kind in self.kinds()) or "none",
+            "artifacts": ", ".join(f"{kind} ({self._count(kind)})" for kind in self.kinds()) or "none",
         }
         lines = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
         return f"<table><caption>repviz run {escape(self.name)}</caption>{lines}</table>"
+
+    def _count(self, kind: str) -> str:
+        return "run" if artifacts.has_run_artifact(self.path, kind) else str(len(self.epochs(kind)))

@@ -66,3 +66,26 @@ def test_later_epochs_are_removed_and_earlier_ones_stay(tmp_path):
 def test_a_kind_is_a_name_and_no_path(tmp_path, kind):
     with pytest.raises(ValueError, match="no artifact can be called"):
         artifacts.artifact_path(tmp_path, kind, 0)
+
+
+def test_an_artifact_of_the_whole_run_stands_beside_epochs_and_is_written_anew(tmp_path):
+    artifacts.write_error(tmp_path, "path", artifacts.WHOLE_RUN, ValueError("too few"), "")
+    assert artifacts.kinds(tmp_path) == ["path"]
+    assert artifacts.run_error(tmp_path, "path")["message"] == "too few"
+    assert not artifacts.has_run_artifact(tmp_path, "path")
+    for epoch in (3, 9):
+        path = artifacts.write_run_artifact(tmp_path, "path", DATASET, epoch=epoch, step=epoch, version=1)
+    assert path.name == "run.h5"
+    assert artifacts.read_artifact(tmp_path, "path", artifacts.WHOLE_RUN).attrs["epoch"] == 9
+    assert artifacts.run_error(tmp_path, "path") is None
+    assert artifacts.has_run_artifact(tmp_path, "path")
+    assert artifacts.kinds(tmp_path) == ["path"]
+    assert artifacts.epochs(tmp_path, "path") == []
+
+
+def test_a_run_that_goes_on_has_none_of_the_whole_run(tmp_path):
+    write(tmp_path, "probe", 2)
+    artifacts.write_run_artifact(tmp_path, "path", DATASET, epoch=2, step=2, version=1)
+    artifacts.write_error(tmp_path, "other", artifacts.WHOLE_RUN, ValueError("x"), "")
+    assert artifacts.remove_after(tmp_path, 2) == 2
+    assert artifacts.kinds(tmp_path) == ["probe"]

@@ -45,6 +45,11 @@ def test_problems_are_failed_missing_and_unfinished(tmp_path):
         "probe failed at epoch 1: ValueError: bad",
         "projection is configured, but has no artifact",
     ]
-    complete = make(tmp_path, "b")
+    artifacts.write_error(run_dir, "projection", artifacts.WHOLE_RUN, ValueError("too few"), "")
+    assert "projection failed over the run: ValueError: too few" in problems(run_dir)
+    complete = make(tmp_path, "b", kinds=["trajectory"])
+    assert problems(complete) == ["trajectory is configured, but has no artifact"]
+    dataset = xr.Dataset({"x": ("s", np.zeros(2))})
+    artifacts.write_run_artifact(complete, "trajectory", dataset, epoch=0, step=0, version=1)
     artifacts.write_artifact(complete, "probe", 0, xr.Dataset({"x": ("s", np.zeros(2))}), step=0, version=1)
     assert problems(complete) == []

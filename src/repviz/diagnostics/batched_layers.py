@@ -62,7 +62,7 @@ class BatchedLayers:
             parts = [F.linear(x, along[weight]) for along in (self.plane.center, self.plane.first, self.plane.second)]
             if bias is not None:
                 name = self.names.get(id(bias))
-                parts[0] += bias
+                parts[0] += bias if name is None else self.plane.center[name]
                 if name is not None:
                     parts[1] += self.plane.first[name]
                     parts[2] += self.plane.second[name]

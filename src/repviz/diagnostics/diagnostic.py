@@ -1,4 +1,4 @@
-"""What every diagnostic is: settings, and one pure function from a snapshot to a labelled dataset."""
+"""What every diagnostic is: settings, and one pure function from a snapshot, or a run, to a labelled dataset."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 import xarray as xr
+from torch import Tensor
 
 from repviz.snapshot import Sample, Snapshot
 
@@ -69,4 +70,37 @@ class Diagnostic(ABC):
         """The numbers of one epoch, with named dimensions, units and long names, in the dtypes that are stored.
 
         Must not change the model, nor draw from any global random generator.
+        """
+
+
+Checkpoints = Mapping[int, Mapping[str, Tensor]]
+"""Weights (a module's ``state_dict``) by epoch, ascending; read when they are asked for.
+
+A checkpoint that has been deleted since is a ``KeyError``.
+"""
+
+
+@dataclass(frozen=True)
+class RunDiagnostic(ABC):
+    """Settings and numbers of one way of looking at a whole run: once, over its checkpoints.
+
+    What else is said of ``Diagnostic`` holds here too.
+    """
+
+    kind: ClassVar[str]
+    """Name of the artifact's folder, of the YAML block and of the module."""
+    version: ClassVar[int] = 1
+    """Raised when a variable is renamed or changes its meaning."""
+    on_by_default: ClassVar[bool] = False
+    """Whether its block is on where no configuration speaks of it."""
+
+    @abstractmethod
+    def compute_run(self, checkpoints: Checkpoints, snapshot: Snapshot) -> xr.Dataset:
+        """The numbers of the run so far, in the dtypes that are stored.
+
+        Must not change the model, nor draw from any global random generator.
+
+        Args:
+            checkpoints: at least one.
+            snapshot: of the last epoch; gives network, sample and criterion.
         """

@@ -1,12 +1,13 @@
 """Running the model again, for diagnostics to which the sample's activations are not enough."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from repviz.errors import UserError
-from repviz.snapshot import Snapshot
+from repviz.snapshot import Sample, Snapshot
 
 _BATCH = 4096
 
@@ -22,9 +23,27 @@ def required_model(snapshot: Snapshot, kind: str) -> nn.Module:
     return snapshot.model
 
 
+def required_criterion(snapshot: Snapshot, kind: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """The snapshot's criterion.
+
+    Raises:
+        UserError: it comes without one.
+    """
+    if snapshot.criterion is None:
+        raise UserError(f"{kind} needs the criterion of training, and this snapshot comes without it")
+    return snapshot.criterion
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where the model's parameters lie; the CPU for a model without any."""
     return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def rows_at(sample: Sample, chosen: np.ndarray, device: torch.device) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Inputs and labels of some points of the sample, on the device."""
+    index = torch.from_numpy(chosen)
+    inputs = tuple(x[index.to(x.device)].to(device) for x in sample.inputs)
+    return inputs, torch.from_numpy(sample.labels)[index].to(device)
 
 
 @torch.no_grad()

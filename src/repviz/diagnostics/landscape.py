@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.filter_normalization import filter_normalized_directions
-from repviz.diagnostics.forward import device_of, required_model
+from repviz.diagnostics.forward import device_of, required_criterion, required_model, rows_at
 from repviz.diagnostics.layers import labelled_rows
 from repviz.diagnostics.weight_plane import losses_on_plane, plane_through
 from repviz.errors import UserError
@@ -92,7 +92,7 @@ class Landscape(Diagnostic):
             chosen = chosen_points(snapshot.sample, code, self.n_points, self.seed)
             loss, center = np.full((len(steps), len(steps)), np.nan), np.nan
             if len(chosen):
-                rows = _rows(snapshot.sample, chosen, device_of(model))
+                rows = rows_at(snapshot.sample, chosen, device_of(model))
                 with torch.no_grad():
                     center = float(criterion(model(*rows[0]), rows[1]))
                 found, evaluation = losses_on_plane(model, rows, criterion, plane, grid)
@@ -123,11 +123,10 @@ def chosen_points(sample: Sample, split: int, n_points: int, seed: int) -> np.nd
 
 def _required(snapshot: Snapshot) -> tuple[nn.Module, Callable[[Tensor, Tensor], Tensor]]:
     model = required_model(snapshot, "landscape")
-    if snapshot.criterion is None:
-        raise UserError("landscape needs the criterion of training, and this snapshot comes without it")
+    criterion = required_criterion(snapshot, "landscape")
     if not any(p.ndim >= 2 and p.is_floating_point() for p in model.parameters()):
         raise UserError("landscape needs weights to move: the model has no parameter of two or more dimensions")
-    return model, snapshot.criterion
+    return model, criterion
 
 
 def _check_finite(weights: dict[str, Tensor], epoch: int) -> None:
@@ -137,9 +136,3 @@ def _check_finite(weights: dict[str, Tensor], epoch: int) -> None:
             f"the weights {', '.join(bad)} are NaN or infinite at epoch {epoch}: training has diverged "
             "(a lower learning rate or gradient clipping may help)"
         )
-
-
-def _rows(sample: Sample, chosen: np.ndarray, device: torch.device) -> tuple[tuple[Tensor, ...], Tensor]:
-    index = torch.from_numpy(chosen)
-    inputs = tuple(x[index.to(x.device)].to(device) for x in sample.inputs)
-    return inputs, torch.from_numpy(sample.labels)[index].to(device)

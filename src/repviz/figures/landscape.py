@@ -33,7 +33,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     for col, loss in enumerate(values, start=1):
         _draw_plane(target, dataset, loss, view, shape, col)
         _draw_cuts(target, dataset, view, col)
-    low, high = _range(values)
+    low, high = finite_range(values)
     epoch = dataset.attrs.get("epoch", "?")
     target.update_layout(
         template=template(view.theme),
@@ -42,7 +42,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
             "colorscale": "Viridis",
             "cmin": low,
             "cmax": high,
-            "colorbar": {"thickness": 12, "len": 0.62, "y": 0.69} | _ticks(low, high, scale),
+            "colorbar": {"thickness": 12, "len": 0.62, "y": 0.69} | color_bar_ticks(low, high, scale),
         },
         legend={"orientation": "h", "y": -0.1},
         width=1000,
@@ -57,7 +57,7 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     """The cut along the first direction, epoch after epoch, and the loss at its middle."""
     look = LOOKS[view.theme]
     values, scale = drawn_values(history["cut_alpha"].transpose("split", "alpha", "epoch").values, view)
-    low, high = _range(values)
+    low, high = finite_range(values)
     splits = [str(split) for split in history["split"].values]
     target = make_subplots(1, len(splits), subplot_titles=splits, horizontal_spacing=0.08)
     for col, cut in enumerate(values, start=1):
@@ -77,7 +77,7 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     target.update_layout(
         template=template(view.theme),
         title_text="Cut through the loss landscape over epochs",
-        coloraxis={"colorscale": "Viridis", "colorbar": {"thickness": 12} | _ticks(low, high, scale)},
+        coloraxis={"colorscale": "Viridis", "colorbar": {"thickness": 12} | color_bar_ticks(low, high, scale)},
         plot_bgcolor=look.grid,
         height=440,
     )
@@ -177,12 +177,13 @@ def _logarithmic(loss: np.ndarray, view: View) -> bool:
     return view.option("scale", OPTIONS["scale"]) == "log" and len(finite) > 0 and finite.min() > 0
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
+def finite_range(values: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest of the finite values; 0 and 1 where there is none."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
 
 
-def _ticks(low: float, high: float, scale: str) -> dict[str, object]:
+def color_bar_ticks(low: float, high: float, scale: str) -> dict[str, object]:
     """The colour bar says losses, also where logarithms are drawn."""
     if scale == "linear":
         return {"title": {"text": "loss"}}

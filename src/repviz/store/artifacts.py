@@ -1,7 +1,7 @@
 """Where artifacts of a run lie, writing them, listing them and reading them.
 
 ``artifacts/<kind>/epoch_000003.h5`` holds one diagnostic's dataset of one epoch, ``epoch_000003.error.json`` what
-went wrong instead.
+went wrong instead; ``run.h5`` and ``run.error.json`` are those of a diagnostic that looks at the whole run.
 """
 
 import datetime
@@ -18,23 +18,25 @@ from repviz.store.hdf5 import read_dataset, write_dataset
 from repviz.version import __version__
 
 ARTIFACTS = "artifacts"
+WHOLE_RUN = None
+"""In place of an epoch: the artifact of the whole run."""
 _ARTIFACT = re.compile(r"epoch_(\d{6,})\.h5")
 _ERROR = re.compile(r"epoch_(\d{6,})\.error\.json")
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def artifact_path(run_dir: Path, kind: str, epoch: int) -> Path:
-    """The file of ``kind`` at ``epoch``.
+def artifact_path(run_dir: Path, kind: str, epoch: int | None) -> Path:
+    """The file of ``kind`` at ``epoch``, or of ``WHOLE_RUN``.
 
     Raises:
         ValueError: ``kind`` is not a lower-case name, or the epoch is negative.
     """
-    if not _KIND.fullmatch(kind) or epoch < 0:
+    if not _KIND.fullmatch(kind) or (epoch is not WHOLE_RUN and epoch < 0):
         raise ValueError(f"no artifact can be called {kind!r} at epoch {epoch}")
-    return Path(run_dir) / ARTIFACTS / kind / f"epoch_{epoch:06d}.h5"
+    return Path(run_dir) / ARTIFACTS / kind / ("run.h5" if epoch is WHOLE_RUN else f"epoch_{epoch:06d}.h5")
 
 
-def error_path(run_dir: Path, kind: str, epoch: int) -> Path:
+def error_path(run_dir: Path, kind: str, epoch: int | None) -> Path:
     """The file that says why there is no artifact of ``kind`` at ``epoch``."""
     return artifact_path(run_dir, kind, epoch).with_suffix(".error.json")
 
@@ -50,7 +52,25 @@ def write_artifact(
     previous_epoch: int | None = None,
 ) -> Path:
     """Write ``dataset`` as the artifact of ``kind`` at ``epoch``; an error recorded there before is removed."""
-    path = artifact_path(run_dir, kind, epoch)
+    return _write(run_dir, kind, epoch, dataset, epoch, step, version, previous_epoch)
+
+
+def write_run_artifact(run_dir: Path, kind: str, dataset: xr.Dataset, *, epoch: int, step: int, version: int) -> Path:
+    """Write ``dataset`` as the artifact of ``kind`` of the run as far as ``epoch``, in place of an earlier one."""
+    return _write(run_dir, kind, WHOLE_RUN, dataset, epoch, step, version, None)
+
+
+def _write(
+    run_dir: Path,
+    kind: str,
+    place: int | None,
+    dataset: xr.Dataset,
+    epoch: int,
+    step: int,
+    version: int,
+    previous_epoch: int | None,
+) -> Path:
+    path = artifact_path(run_dir, kind, place)
     path.parent.mkdir(parents=True, exist_ok=True)
     attributes = {
         "kind": kind,
@@ -62,12 +82,12 @@ def write_artifact(
         "repviz_version": __version__,
     }
     write_dataset(path, dataset, attributes)
-    error_path(run_dir, kind, epoch).unlink(missing_ok=True)
+    error_path(run_dir, kind, place).unlink(missing_ok=True)
     return path
 
 
-def write_error(run_dir: Path, kind: str, epoch: int, error: BaseException, details: str) -> Path:
-    """Record that ``kind`` failed at ``epoch``: type, message and traceback."""
+def write_error(run_dir: Path, kind: str, epoch: int | None, error: BaseException, details: str) -> Path:
+    """Record that ``kind`` failed at ``epoch``, or of ``WHOLE_RUN``: type, message and traceback."""
     path = error_path(run_dir, kind, epoch)
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {
@@ -83,8 +103,8 @@ def write_error(run_dir: Path, kind: str, epoch: int, error: BaseException, deta
     return path
 
 
-def read_artifact(run_dir: Path, kind: str, epoch: int, names: Iterable[str] | None = None) -> xr.Dataset:
-    """The dataset of ``kind`` at ``epoch``, whole or only ``names``; ``read_dataset`` says what it raises."""
+def read_artifact(run_dir: Path, kind: str, epoch: int | None, names: Iterable[str] | None = None) -> xr.Dataset:
+    """The dataset of ``kind`` at ``epoch`` or of ``WHOLE_RUN``, whole or only ``names``; raises as ``read_dataset``."""
     return read_dataset(artifact_path(run_dir, kind, epoch), names)
 
 
@@ -96,8 +116,18 @@ def kinds(run_dir: Path) -> list[str]:
     return sorted(
         p.name
         for p in folder.iterdir()
-        if _KIND.fullmatch(p.name) and (epochs(run_dir, p.name) or errors(run_dir, p.name))
+        if _KIND.fullmatch(p.name) and (epochs(run_dir, p.name) or errors(run_dir, p.name) or of_run(run_dir, p.name))
     )
+
+
+def of_run(run_dir: Path, kind: str) -> bool:
+    """Whether ``kind`` has an artifact, or a recorded error, of the whole run."""
+    return has_run_artifact(run_dir, kind) or error_path(run_dir, kind, WHOLE_RUN).is_file()
+
+
+def has_run_artifact(run_dir: Path, kind: str) -> bool:
+    """Whether ``kind`` has an artifact of the whole run."""
+    return artifact_path(run_dir, kind, WHOLE_RUN).is_file()
 
 
 def epochs(run_dir: Path, kind: str) -> list[int]:
@@ -107,19 +137,29 @@ def epochs(run_dir: Path, kind: str) -> list[int]:
 
 def errors(run_dir: Path, kind: str) -> dict[int, dict[str, Any]]:
     """What went wrong for ``kind``, by epoch: the content of its error files."""
-    found = {}
-    for epoch in _numbered(run_dir, kind, _ERROR):
-        try:
-            found[epoch] = json.loads(error_path(run_dir, kind, epoch).read_text("utf-8"))
-        except FileNotFoundError:  # mended between listing and reading
-            continue
-        except ValueError as error:
-            found[epoch] = {"kind": kind, "epoch": epoch, "error": "DamagedFileError", "message": str(error)}
-    return found
+    found = {epoch: _error(run_dir, kind, epoch) for epoch in _numbered(run_dir, kind, _ERROR)}
+    return {epoch: error for epoch, error in found.items() if error is not None}
+
+
+def run_error(run_dir: Path, kind: str) -> dict[str, Any] | None:
+    """What went wrong for ``kind`` with the whole run, None where nothing did."""
+    return _error(run_dir, kind, WHOLE_RUN)
+
+
+def _error(run_dir: Path, kind: str, epoch: int | None) -> dict[str, Any] | None:
+    try:
+        return json.loads(error_path(run_dir, kind, epoch).read_text("utf-8"))
+    except FileNotFoundError:  # there is none, or it was mended between listing and reading
+        return None
+    except ValueError as error:
+        return {"kind": kind, "epoch": epoch, "error": "DamagedFileError", "message": str(error)}
 
 
 def remove_after(run_dir: Path, epoch: int) -> int:
-    """Remove artifacts and errors of epochs later than ``epoch``; returns how many files went."""
+    """Remove artifacts and errors of epochs later than ``epoch``, and of the whole run: it goes on from here.
+
+    Returns how many files went.
+    """
     late = [
         path(run_dir, kind, number)
         for kind in kinds(run_dir)
@@ -127,6 +167,8 @@ def remove_after(run_dir: Path, epoch: int) -> int:
         for number in _numbered(run_dir, kind, pattern)
         if number > epoch
     ]
+    whole = [path(run_dir, kind, WHOLE_RUN) for kind in kinds(run_dir) for path in (artifact_path, error_path)]
+    late += [path for path in whole if path.is_file()]
     for path in late:
         path.unlink(missing_ok=True)
     return len(late)

@@ -65,7 +65,11 @@ def problems(run_dir: Path) -> list[str]:
     for kind in sorted({*content.get("kinds", []), *artifacts.kinds(run_dir)}):
         for epoch, error in artifacts.errors(run_dir, kind).items():
             found.append(f"{kind} failed at epoch {epoch}: {error.get('error')}: {error.get('message')}")
-        if kind in content.get("kinds", []) and not artifacts.epochs(run_dir, kind):
+        error = artifacts.run_error(run_dir, kind)
+        if error is not None:
+            found.append(f"{kind} failed over the run: {error.get('error')}: {error.get('message')}")
+        there = artifacts.epochs(run_dir, kind) or artifacts.has_run_artifact(run_dir, kind)
+        if kind in content.get("kinds", []) and not there:
             found.append(f"{kind} is configured, but has no artifact")
     return found
 
