@@ -12,6 +12,7 @@ import xarray as xr
 from repviz.callbacks.diagnostic import callback_for
 from repviz.callbacks.looking import compute_and_store, earlier_datasets
 from repviz.diagnostics.diagnostic import Diagnostic, Earlier
+from repviz.diagnostics.trajectory import Trajectory
 from repviz.snapshot import Sample, Snapshot
 from repviz.store import artifacts
 
@@ -52,6 +53,16 @@ def test_the_signature_and_help_are_the_diagnostics_settings():
     assert MeanCallback(power=2, every_n_epochs=5).diagnostic == Mean(power=2)
     with pytest.raises(TypeError, match="powr"):
         MeanCallback(powr=2)
+
+
+def test_one_of_the_whole_run_is_not_due_at_epochs_and_has_no_setting_for_them():
+    found = callback_for(Trajectory, "TrajectoryCallback")
+    assert list(inspect.signature(found).parameters)[:3] == ["enabled", "mode", "resolution"]
+    assert "every_n_epochs" not in found.__init__.__doc__
+    callback = found(resolution=7)
+    assert callback.of_run
+    assert not callback.is_due(0, last=True)
+    assert not MeanCallback().of_run
 
 
 def test_due_at_the_untrained_network_every_n_epochs_and_at_the_last():

@@ -9,7 +9,7 @@ import pytest
 import repviz
 from repviz.cli import main
 from repviz.diagnostics.projection import Projection
-from repviz.diagnostics.registry import diagnostic_classes
+from repviz.diagnostics.registry import all_classes
 from repviz.store.metrics_table import read_metrics
 from tests.conftest import ROOT
 from tests.training.conftest import SMALL, same_weights, weights
@@ -166,7 +166,7 @@ def test_every_layer_of_diagnostics_goes_on_top(layer, fit):
     layers = ["--config", str(ROOT / "configs" / "diagnostics" / layer), "--sample.size", "100"]
     run = repviz.open_run(fit("--trainer.max_epochs", "1", *layers))
     if layer == "all.yaml":
-        assert set(run.kinds()) == set(diagnostic_classes()) - {"activations"}
+        assert set(run.kinds()) == set(all_classes()) - {"activations"}
         assert not any(run.errors(kind) for kind in run.kinds())
     elif layer == "cheap.yaml":
         assert set(run.kinds()) == {"projection", "prediction", "similarity", "interpolation", "response"}

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from repviz.callbacks.diagnostic import DiagnosticCallback, callback_for
-from repviz.diagnostics.registry import diagnostic_classes
+from repviz.diagnostics.registry import all_classes
 
 _OTHERS = {"RunRecorder": "recorder", "VideoCallback": "video"}
 """Callbacks besides the diagnostics', and their modules."""
@@ -18,7 +18,7 @@ _OTHERS = {"RunRecorder": "recorder", "VideoCallback": "video"}
 @cache
 def callback_classes() -> dict[str, type[DiagnosticCallback]]:
     """The callback of every known diagnostic, by kind."""
-    return {kind: callback_for(found, f"{found.__name__}Callback") for kind, found in diagnostic_classes().items()}
+    return {kind: callback_for(found, f"{found.__name__}Callback") for kind, found in all_classes().items()}
 
 
 def __getattr__(name: str) -> Any:

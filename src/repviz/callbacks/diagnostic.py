@@ -7,20 +7,25 @@ from typing import Any, ClassVar
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from repviz.diagnostics.diagnostic import Diagnostic, Mode
+from repviz.diagnostics.diagnostic import Diagnostic, Mode, RunDiagnostic
 
 
 class DiagnosticCallback(Callback):
     """Has one diagnostic look at the untrained network, every n epochs and at the last.
 
-    The run's recorder asks what is due, and lets all of an epoch look at one snapshot. A diagnostic that fails is
-    recorded in the run, and training goes on.
+    One of the whole run looks once, when training ends. The run's recorder asks what is due, and lets all of an epoch
+    look at one snapshot. A diagnostic that fails is recorded in the run, and training goes on.
     """
 
-    diagnostic_class: ClassVar[type[Diagnostic]]
+    diagnostic_class: ClassVar[type[Diagnostic] | type[RunDiagnostic]]
 
     def __init__(
-        self, diagnostic: Diagnostic, *, enabled: bool = True, every_n_epochs: int = 1, mode: Mode = "background"
+        self,
+        diagnostic: Diagnostic | RunDiagnostic,
+        *,
+        enabled: bool = True,
+        every_n_epochs: int = 1,
+        mode: Mode = "background",
     ) -> None:
         """Args: the diagnostic with its settings, whether it runs at all, how often, and where."""
         self.diagnostic = diagnostic
@@ -34,6 +39,11 @@ class DiagnosticCallback(Callback):
         """Name of the artifacts."""
         return self.diagnostic.kind
 
+    @property
+    def of_run(self) -> bool:
+        """Whether it looks at the whole run and not at single epochs."""
+        return isinstance(self.diagnostic, RunDiagnostic)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make sure that someone records the run, also in a script that only asked for this callback."""
         from repviz.callbacks.recorder import RunRecorder
@@ -43,6 +53,8 @@ class DiagnosticCallback(Callback):
 
     def is_due(self, epoch: int, *, last: bool) -> bool:
         """Whether to look at ``epoch``: the untrained network, every n-th epoch, and the last one."""
+        if self.of_run:
+            return False
         return self._looked != epoch and (last or epoch % self.every_n_epochs == 0)
 
     def looked(self, epoch: int) -> None:
@@ -50,8 +62,10 @@ class DiagnosticCallback(Callback):
         self._looked = epoch
 
 
-def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[DiagnosticCallback]:
-    """A callback class whose arguments are ``enabled``, ``every_n_epochs`` and the diagnostic's own settings.
+def callback_for(diagnostic_class: type[Diagnostic] | type[RunDiagnostic], name: str) -> type[DiagnosticCallback]:
+    """A callback class whose arguments are ``enabled``, ``every_n_epochs``, ``mode`` and the diagnostic's own settings.
+
+    One of the whole run has no ``every_n_epochs``.
 
     LightningCLI reads names, types, defaults and help from the signature and the docstring, so that nothing about a
     diagnostic is written twice.
@@ -74,6 +88,8 @@ def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[Diagnost
         inspect.Parameter("every_n_epochs", keyword, default=1, annotation=PositiveInt),
         inspect.Parameter("mode", keyword, default=diagnostic_class.mode_by_default, annotation=Mode),
     ]
+    if issubclass(diagnostic_class, RunDiagnostic):
+        parameters = [p for p in parameters if p.name != "every_n_epochs"]
     for field in dataclasses.fields(diagnostic_class):
         parameters.append(inspect.Parameter(field.name, keyword, default=field.default, annotation=field.type))
     __init__.__signature__ = inspect.Signature(parameters)
@@ -89,15 +105,20 @@ def callback_for(diagnostic_class: type[Diagnostic], name: str) -> type[Diagnost
     return type(name, (DiagnosticCallback,), members)
 
 
-def _help(diagnostic_class: type[Diagnostic]) -> str:
+def _help(diagnostic_class: type[Diagnostic] | type[RunDiagnostic]) -> str:
     """The docstring from which the command line takes its help: the class's ``Attributes`` as ``Args``."""
     text = inspect.getdoc(diagnostic_class) or ""
     summary, _, attributes = text.partition("Attributes:")
-    settings = [
-        "Args:",
-        "    enabled: whether this diagnostic runs.",
+    when = [
         "    every_n_epochs: look every n epochs, at the untrained network, and at the last epoch.",
         "    mode: background, in a program beside training; inline, between epochs; or offline, later from the",
         "        checkpoints by 'repviz diagnose'.",
+    ]
+    if issubclass(diagnostic_class, RunDiagnostic):
+        when = ["    mode: inline or background, when training ends; or offline, later by 'repviz diagnose'."]
+    settings = [
+        "Args:",
+        "    enabled: whether this diagnostic runs.",
+        *when,
     ]
     return summary.strip().splitlines()[0] + "\n\n" + "\n".join(settings) + attributes.rstrip()

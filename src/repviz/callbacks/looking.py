@@ -77,9 +77,10 @@ def compute_and_store(diagnostic: Diagnostic, snapshot: Snapshot, run_dir: Path)
     return True
 
 
-def record_failure(kind: str, error: BaseException, run_dir: Path, epoch: int) -> None:
-    """Say and record what went wrong at ``epoch``."""
-    log.warning("%s failed at epoch %d, training goes on: %s", kind, epoch, error)
+def record_failure(kind: str, error: BaseException, run_dir: Path, epoch: int | None) -> None:
+    """Say and record what went wrong at ``epoch``, or with the whole run."""
+    where = "over the run" if epoch is artifacts.WHOLE_RUN else f"at epoch {epoch}"
+    log.warning("%s failed %s, the rest goes on: %s", kind, where, error)
     try:
         artifacts.write_error(run_dir, kind, epoch, error, "".join(traceback.format_exception(error)))
     except OSError as second:

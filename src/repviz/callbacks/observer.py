@@ -13,8 +13,10 @@ from repviz.background.background import Background
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.looking import look
+from repviz.callbacks.run_level import look_at_run
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.activations import Activations
+from repviz.diagnostics.diagnostic import RunDiagnostic
 from repviz.errors import UserError
 from repviz.snapshot import Sample
 from repviz.store import artifacts
@@ -51,7 +53,7 @@ class Observer:
         self._caches = [callback for callback in callbacks if _is_wanted_cache(callback, callbacks)]
         self._run_dir = run_dir
         self._time_budget = time_budget
-        beside = {c.kind: c.diagnostic for c in self._callbacks if c.mode == "background"}
+        beside = {c.kind: c.diagnostic for c in self._callbacks if c.mode == "background" and not c.of_run}
         self._background = Background(subject, beside, run_dir, background) if beside else None
         self._began = time.monotonic()
         self._spent = 0.0
@@ -110,6 +112,12 @@ class Observer:
         """End at once; what is not done stays for 'repviz diagnose'."""
         if self._background is not None:
             self._background.stop()
+
+    def look_at_run(self, epoch: int, step: int) -> None:
+        """The run is over at ``epoch``: let those look that look at all of it."""
+        due = [callback.diagnostic for callback in self._callbacks if isinstance(callback.diagnostic, RunDiagnostic)]
+        if due:
+            look_at_run(self._subject, due, self._run_dir, epoch=epoch, step=step)
 
     def _exceeded(self, epoch: int, *, last: bool) -> bool:
         """Whether this epoch is left out because looking has taken more than its share; first and last never are."""

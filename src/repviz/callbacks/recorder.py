@@ -151,9 +151,10 @@ class RunRecorder(Checkpoint):
         self._finish_epoch(trainer, pl_module, trainer.current_epoch + 1, training | self._measured)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The last epoch is always looked at, also when training ended early."""
+        """The last epoch is always looked at, also when training ended early; then the run as a whole."""
         if trainer.is_global_zero:
             self._look(trainer, last=True)
+            self._observer.look_at_run(self._epoch, trainer.global_step)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Results, and the run is finished."""

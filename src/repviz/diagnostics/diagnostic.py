@@ -93,6 +93,15 @@ class RunDiagnostic(ABC):
     """Raised when a variable is renamed or changes its meaning."""
     on_by_default: ClassVar[bool] = False
     """Whether its block is on where no configuration speaks of it."""
+    mode_by_default: ClassVar[Mode] = "background"
+    """Where it looks; inline and background are one: in training's own process, when training has ended."""
+    needs_model: ClassVar[bool] = True
+    """Always: checkpoints are of no use without the model."""
+
+    @property
+    def asked_layers(self) -> tuple[str, ...]:
+        """None: what looks at checkpoints needs no layer's activations."""
+        return ()
 
     @abstractmethod
     def compute_run(self, checkpoints: Checkpoints, snapshot: Snapshot) -> xr.Dataset:

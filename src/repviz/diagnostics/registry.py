@@ -17,16 +17,17 @@ def diagnostic_classes() -> dict[str, type[Diagnostic]]:
     Raises:
         TypeError: an entry point is not a diagnostic, or its kind is taken.
     """
-    return {kind: found for kind, found in _known().items() if issubclass(found, Diagnostic)}
+    return {kind: found for kind, found in all_classes().items() if issubclass(found, Diagnostic)}
 
 
 def run_diagnostic_classes() -> dict[str, type[RunDiagnostic]]:
     """Every known diagnostic of whole runs, in the same order; raises as ``diagnostic_classes``."""
-    return {kind: found for kind, found in _known().items() if issubclass(found, RunDiagnostic)}
+    return {kind: found for kind, found in all_classes().items() if issubclass(found, RunDiagnostic)}
 
 
 @cache
-def _known() -> dict[str, type[Diagnostic] | type[RunDiagnostic]]:
+def all_classes() -> dict[str, type[Diagnostic] | type[RunDiagnostic]]:
+    """Both sorts, in the same order; raises as ``diagnostic_classes``."""
     found: dict[str, type[Diagnostic] | type[RunDiagnostic]] = {}
     for module in sorted(m.name for m in pkgutil.iter_modules(repviz.diagnostics.__path__)):
         members = vars(importlib.import_module(f"repviz.diagnostics.{module}")).values()

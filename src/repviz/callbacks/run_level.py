@@ -1,0 +1,87 @@
+"""Diagnostics that look at the whole run: its checkpoints, read when asked for, and the network with its sample."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from repviz.callbacks.checkpoints import checkpoint_epochs, checkpoint_path
+from repviz.callbacks.looking import Report, record_failure
+from repviz.callbacks.subject import Subject
+from repviz.diagnostics.diagnostic import RunDiagnostic
+from repviz.errors import UserError
+from repviz.snapshot import Snapshot, observing
+from repviz.store import artifacts
+
+
+class SavedCheckpoints(Mapping[int, Mapping[str, Tensor]]):
+    """Weights of the epochs that have a checkpoint of their own, ascending; files are mapped, not copied."""
+
+    def __init__(self, run_dir: Path) -> None:
+        """Args: the run; which epochs there are is settled now."""
+        self._run_dir = run_dir
+        self._epochs = checkpoint_epochs(run_dir)
+
+    def __getitem__(self, epoch: int) -> Mapping[str, Tensor]:
+        path = checkpoint_path(self._run_dir, epoch)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+        except FileNotFoundError:
+            raise KeyError(epoch) from None
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._epochs)
+
+    def __len__(self) -> int:
+        return len(self._epochs)
+
+
+def look_at_run(
+    subject: Subject,
+    due: Sequence[RunDiagnostic],
+    run_dir: Path,
+    *,
+    epoch: int,
+    step: int,
+    report: Report = lambda kind, well: None,
+) -> int:
+    """Let all of ``due`` look at the run as far as ``epoch``; gives how many did so with success.
+
+    Whatever goes wrong is recorded in the run and raised by nobody, as by ``looking.look``.
+    """
+    with observing(subject.module):
+        try:
+            snapshot = subject.snapshot(epoch, step)
+        except Exception as error:
+            for diagnostic in due:
+                record_failure(diagnostic.kind, error, run_dir, artifacts.WHOLE_RUN)
+                report(diagnostic.kind, False)
+            return 0
+        succeeded = 0
+        for diagnostic in due:
+            well = compute_and_store_run(diagnostic, snapshot, run_dir)
+            report(diagnostic.kind, well)
+            succeeded += well
+        return succeeded
+
+
+def compute_and_store_run(diagnostic: RunDiagnostic, snapshot: Snapshot, run_dir: Path) -> bool:
+    """One diagnostic's dataset of the run; what goes wrong is stored instead. Gives whether all went well."""
+    try:
+        checkpoints = SavedCheckpoints(run_dir)
+        if not checkpoints:
+            raise UserError(f"{run_dir} has no checkpoints of single epochs; keep them with --keep-checkpoints all")
+        dataset = diagnostic.compute_run(checkpoints, snapshot)
+        artifacts.write_run_artifact(
+            run_dir,
+            diagnostic.kind,
+            dataset,
+            epoch=snapshot.epoch,
+            step=snapshot.step,
+            version=diagnostic.version,
+        )
+    except Exception as error:  # whatever a diagnostic does, training is never the victim
+        record_failure(diagnostic.kind, error, run_dir, artifacts.WHOLE_RUN)
+        return False
+    return True
