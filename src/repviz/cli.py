@@ -1,9 +1,11 @@
 """The ``repviz`` command: decides what is asked before importing anything heavy."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from repviz import logs
 from repviz.errors import UserError
@@ -42,13 +44,22 @@ def main(argv: list[str] | None = None) -> None:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone, as `| head` does
         sys.exit(1)
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose mistakes are one line, as everyone else's."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} ('{self.prog} --help' says what there is)")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="repviz",
         description="See a classifier learn: train on embeddings, watch every layer's representation, epoch by epoch.",
         epilog=_EPILOG,
@@ -96,7 +107,7 @@ def _add_diagnose(parser: argparse.ArgumentParser) -> None:
     _add_runs_dir(parser)
     parser.add_argument("--data", default=None, metavar="PATH", help="the run's data, where it has moved")
     parser.add_argument("--epochs", type=_epochs, default=None, help="0,5,10 or 0:50:5; default: those that are due")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=None, help="kinds, as in probe,projection")
+    parser.add_argument("--only", type=_kinds, default=None, metavar="KINDS", help="as in probe,projection")
     parser.add_argument(
         "--set",
         type=_setting,
@@ -107,15 +118,36 @@ def _add_diagnose(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="compute again what is there")
     parser.add_argument("--force", action="store_true", help="go on with other data than the run was trained on")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes (default: %(default)s)")
+    where.add_argument("--scheduler", default=None, metavar="ADDRESS", help="a Dask scheduler, as in tcp://host:8786")
+    parser.add_argument(
+        "--threads", type=_count, default=None, metavar="N", help="of each process; default: torch's, shared out"
+    )
 
 
 def _epochs(text: str) -> list[int]:
     """``0,5,10`` as it says, ``0:50:5`` from 0 to 50 in steps of 5, the end included."""
     found: list[int] = []
     for part in text.split(","):
-        first, *rest = (int(number) for number in part.split(":"))
-        found += range(first, (rest[0] if rest else first) + 1, rest[1] if len(rest) > 1 else 1)
+        match = re.fullmatch(r"(\d+)(?::(\d+))?(?::(\d+))?", part.strip())
+        first, last, step = (int(match[1]), int(match[2] or match[1]), int(match[3] or 1)) if match else (0, -1, 1)
+        if last < first or step < 1:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is neither an epoch nor FIRST:LAST:STEP, as in 0,5,10 or 0:50:5"
+            )
+        found += range(first, last + 1, step)
     return found
+
+
+def _kinds(text: str) -> list[str]:
+    return [kind.strip() for kind in text.split(",") if kind.strip()]
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
 
 
 def _setting(text: str) -> tuple[str, object]:
@@ -178,6 +210,9 @@ def _diagnose(options: argparse.Namespace) -> None:
         settings=dict(options.set),
         overwrite=options.overwrite,
         force=options.force,
+        jobs=options.jobs,
+        threads=options.threads,
+        scheduler=options.scheduler,
     )
     sys.stdout.write(f"{computed} computed\n")
 

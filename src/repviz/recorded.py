@@ -1,7 +1,8 @@
 """A recorded run that is looked at again: its data as training saw it, its sample, and its weights of any epoch."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from repviz.background.pending import pending_epochs, pending_path
 from repviz.callbacks.checkpoints import checkpoint_epochs, checkpoint_path
-from repviz.callbacks.looking import Report, look, look_at
+from repviz.callbacks.looking import Report, look_at
 from repviz.callbacks.sample import build, rows_of
 from repviz.callbacks.source import EmbeddingSource
 from repviz.callbacks.subject import Subject, named_layers
@@ -18,7 +19,7 @@ from repviz.diagnostics.activations import Activations, snapshot_of
 from repviz.diagnostics.diagnostic import Diagnostic
 from repviz.errors import UserError
 from repviz.model.classifier import EmbeddingClassifier
-from repviz.snapshot import Snapshot
+from repviz.snapshot import Snapshot, observing
 from repviz.store import artifacts
 from repviz.store.hdf5 import DamagedFileError
 from repviz.store.run_folder import read_run_file
@@ -68,20 +69,35 @@ class RecordedRun:
         self._source = EmbeddingSource(_data(run_dir, config, data_path, scaled_by, force))
         self._sample, _ = build(self._source, rows_of(read_sample(run_dir)))
         self._asked_layers = asked_layers
+        self._last: Snapshot | None = None
 
     def look(self, epoch: int, due: Sequence[Diagnostic], report: Report = lambda kind, well: None) -> int:
         """Compute and store ``due`` at ``epoch``; gives how many succeeded.
 
         Where the run has kept the epoch's activations, and they suffice, the network is not run.
+
+        Raises:
+            FileNotFoundError: the epoch's weights are not there any more; or whatever keeps the network from running.
         """
         kept = self._kept(epoch) if not all(diagnostic.needs_model for diagnostic in due) else None
         easy = [diagnostic for diagnostic in due if kept is not None and _suffices(kept, diagnostic)]
         hard = [diagnostic for diagnostic in due if diagnostic not in easy]
         succeeded = look_at(kept, easy, self._run_dir, report) if easy else 0
         if hard:
-            subject, step = self.subject(epoch)
-            succeeded += look(subject, hard, self._run_dir, epoch=epoch, step=step, report=report)
+            with self.observed(epoch) as snapshot:
+                succeeded += look_at(snapshot, hard, self._run_dir, report)
         return succeeded
+
+    @contextmanager
+    def observed(self, epoch: int) -> Iterator[Snapshot]:
+        """The snapshot of ``epoch`` with its network; the last one is kept, for diagnostics that come one by one."""
+        if self._last is None or self._last.epoch != epoch:
+            self._last = None
+            subject, step = self.subject(epoch)
+            with observing(subject.module):
+                self._last = subject.snapshot(epoch, step)
+        with observing(self._last.model):
+            yield self._last
 
     def subject(self, epoch: int) -> tuple[Subject, int]:
         """The network with the weights of ``epoch``, and the optimiser steps it had done."""

@@ -1,0 +1,9 @@
+"""``repviz diagnose``: the diagnostics of a run from its checkpoints, later, here or on many machines.
+
+What is missing (``plan``) is computed step by step (``work``), one step being one diagnostic of one epoch, wherever
+there is room (``pools``).
+"""
+
+from repviz.offline.diagnosing import diagnose
+
+__all__ = ["diagnose"]
