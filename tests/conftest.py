@@ -1,5 +1,6 @@
 """What all tests share: the real sample of data, and tools that may be required."""
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -21,11 +22,15 @@ def chromium() -> str:
     return require("chromium")
 
 
-def require(program: str) -> str:
-    """Path of ``program``."""
-    found = shutil.which(program)
+def require(tool: str, module: str | None = None) -> str:
+    """Path of the program ``tool``, or where its Python module lies.
+
+    What is missing skips the test and says so, or fails it where ``REPVIZ_REQUIRE`` names the tool.
+    """
+    spec = None if module is None else importlib.util.find_spec(module)
+    found = shutil.which(tool) if module is None else spec and spec.origin
     if found is None:
-        if program in os.environ.get("REPVIZ_REQUIRE", "").split(","):
-            pytest.fail(f"{program} is required here and not installed")
-        pytest.skip(f"{program} is not installed")
+        if tool in os.environ.get("REPVIZ_REQUIRE", "").split(","):
+            pytest.fail(f"{tool} is required here and not installed")
+        pytest.skip(f"{tool} is not installed")
     return found

@@ -200,7 +200,7 @@ def _verify(options: argparse.Namespace) -> None:
 
 def _diagnose(options: argparse.Namespace) -> None:
     run_dir = _run_dir(options)
-    from repviz.offline import diagnose
+    from repviz.offline.diagnosing import diagnose
 
     computed = diagnose(
         run_dir,

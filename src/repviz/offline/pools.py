@@ -1,8 +1,11 @@
 """Where steps are computed: in this process, in several on this machine, or on a Dask cluster."""
 
 import logging
+import os
 import re
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -122,6 +125,13 @@ def _version() -> str:
 
 
 def _begin() -> None:
-    """Ctrl-C goes to all processes of a terminal; the first one decides for all."""
+    """Ctrl-C goes to all processes of a terminal; the first one decides for all. Without it there is nothing to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     logs.show("repviz")
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)  # at once: artifacts are written atomically

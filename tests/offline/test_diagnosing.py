@@ -73,6 +73,11 @@ def test_epochs_kinds_and_settings_can_be_named(fit):  # noqa: F811
     ("options", "expected"),
     [
         (["--only", "prob"], "there is no diagnostic prob"),
+        (["--epochs", "x"], "'x' is neither an epoch nor FIRST:LAST:STEP"),
+        (["--epochs", "0:5:0"], "'0:5:0' is neither"),
+        (["--set", "foo"], "'foo' is not KIND.NAME=VALUE"),
+        (["--jobs", "0"], "'0' is not a number from 1 on"),
+        (["--jobs", "2", "--scheduler", "tcp://host:1"], "not allowed with"),
         (["--epochs", "7"], "no checkpoint of epoch 7"),
         (["--set", "projection.n_neighbours=3"], "n_neighbours"),
         (["--set", "projection.n_neighbors=many"], "n_neighbors"),
@@ -87,6 +92,7 @@ def test_mistakes_are_one_reason(fit, options, expected, capsys):  # noqa: F811
     error = capsys.readouterr().err
     assert expected in error
     assert "Traceback" not in error
+    assert "usage" not in error
 
 
 def test_other_data_is_refused_unless_forced(fit, packages, tmp_path, capsys):  # noqa: F811
@@ -120,3 +126,19 @@ def test_a_failure_is_recorded_said_and_the_rest_is_done(fit, monkeypatch, capsy
     assert "1 of 2 failed" in capsys.readouterr().err
     assert run.errors("projection")[0]["message"] == "not today"
     assert run.epochs("projection") == [1]
+
+
+def test_the_whole_run_is_looked_at_anew_when_it_has_more_epochs(fit):  # noqa: F811
+    run = repviz.open_run(fit("--trainer.max_epochs", "2", "--sample.size", "100", "--diagnostics", "off"))
+    later = run.path / "checkpoints" / "epoch_000002.ckpt"
+    kept = later.rename(run.path / "kept.ckpt")
+    command = ["diagnose", "--run-dir", str(run.path), "--only", "trajectory", "--set", "trajectory.resolution=3"]
+    main(command)
+    assert list(run.read("trajectory")["epoch"].values) == [0, 1]
+    kept.rename(later)
+    main(command)
+    found = run.read("trajectory")
+    assert list(found["epoch"].values) == [0, 1, 2]
+    assert found.attrs["step"] == run.metrics()["step"].iloc[-1]
+    main(command)
+    assert run.read("trajectory").attrs == found.attrs
