@@ -12,6 +12,7 @@ from repviz.figures import metrics
 from repviz.figures.registry import figure_kinds, figure_of
 from repviz.figures.view import View
 from repviz.run import Run
+from repviz.store.artifacts import has_run_artifact
 
 CURVES = "metrics"
 """The learning curves, which are no diagnostic but are asked for like one."""
@@ -80,7 +81,10 @@ def pictures(
 def drawable(run: Run) -> list[str]:
     """The curves, and every kind that has an artifact and a figure."""
     known = set(figure_kinds())
-    return [CURVES, *(kind for kind in run.kinds() if kind in known and run.epochs(kind))]
+    return [
+        CURVES,
+        *(kind for kind in run.kinds() if kind in known and (run.epochs(kind) or has_run_artifact(run.path, kind))),
+    ]
 
 
 def wanted_epoch(run: Run, which: str | int) -> int:
