@@ -103,6 +103,10 @@ class RunDiagnostic(ABC):
         """None: what looks at checkpoints needs no layer's activations."""
         return ()
 
+    def fixed(self, sample: Sample) -> Mapping[str, xr.Variable]:
+        """Nothing: what it chooses follows from sample and settings anew."""
+        return {}
+
     @abstractmethod
     def compute_run(self, checkpoints: Checkpoints, snapshot: Snapshot) -> xr.Dataset:
         """The numbers of the run so far, in the dtypes that are stored.
