@@ -107,6 +107,10 @@ class RunDiagnostic(ABC):
         """Nothing: what it chooses follows from sample and settings anew."""
         return {}
 
+    def inapplicable(self, sample: Sample) -> str | None:
+        """Why there is nothing to look at in a run with these points; None where there is."""
+        return None
+
     @abstractmethod
     def compute_run(self, checkpoints: Checkpoints, snapshot: Snapshot) -> xr.Dataset:
         """The numbers of the run so far, in the dtypes that are stored.

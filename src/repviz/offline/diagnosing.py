@@ -23,7 +23,7 @@ from repviz.offline import pools
 from repviz.offline.plan import Schedule, Step, missing_steps
 from repviz.offline.work import Job, Outcome, failed, forget, recorded, work
 from repviz.store import artifacts
-from repviz.store.run_folder import CONFIG_FILE
+from repviz.store.run_folder import CONFIG_FILE, read_run_file
 
 log = logging.getLogger("repviz")
 
@@ -75,7 +75,8 @@ def diagnose(
             "callbacks look inline or in the background"
         )
     config = yaml.safe_load((run_dir / CONFIG_FILE).read_text("utf-8"))
-    callbacks = _callbacks(config, only, settings or {})
+    not_applicable = () if only else read_run_file(run_dir).get("not_applicable", {})
+    callbacks = [c for c in _callbacks(config, only, settings or {}) if c.kind not in not_applicable]
     steps = missing_steps(run_dir, callbacks, epochs, overwrite)
     if not steps:
         log.info("%s: nothing is missing", run_dir)
