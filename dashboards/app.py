@@ -8,6 +8,7 @@ from dash import ClientsideFunction, Dash, Input
 from repviz.dashboards import guard, ids
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
+from repviz.dashboards.drawing import Drawer, Pictures
 from repviz.dashboards.layout import shell
 from repviz.dashboards.manifest import Manifests
 from repviz.dashboards.pages import PAGES
@@ -16,6 +17,8 @@ from repviz.figures.metrics import PANELS
 
 _FRAMES_BYTES = 256_000_000
 _SAMPLES_BYTES = 128_000_000
+_FIGURES_BYTES = 128_000_000
+_HISTORY_BYTES = 64_000_000
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -60,11 +63,13 @@ def create_app(runs_dir: Path | str, accepted_host: Callable[[str], bool] = guar
     )
     catalog = Catalog(Path(runs_dir))
     manifests = Manifests(catalog, FileCache(_FRAMES_BYTES))
-    app.layout = shell()
+    pictures = Pictures()
+    app.layout = shell(pictures)
     for page in PAGES:
         page.register(app, catalog, manifests)
     register(app)
-    app.server.register_blueprint(data_routes(catalog, manifests, FileCache(_SAMPLES_BYTES)))
+    drawer = Drawer(_FIGURES_BYTES, _HISTORY_BYTES)
+    app.server.register_blueprint(data_routes(catalog, manifests, FileCache(_SAMPLES_BYTES), pictures, drawer))
     hashes = app.csp_hashes()
     guard.install(app.server, accepted_host, lambda: hashes)
     return app

@@ -1,42 +1,37 @@
-"""What was decoded from files, kept in memory up to a limit and only as long as the file is the same."""
+"""What was made from files, kept in memory up to a limit and only as long as the files are the same."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
 Stamp = tuple[int, int, int]
 
 
-class FileCache:
-    """Values made from files, least recently used ones dropped first; safe to use from several threads."""
+class BoundedCache:
+    """Values by key, each as long as its stamp is the same; least recently used ones go first; safe in threads."""
 
     def __init__(self, max_bytes: int) -> None:
         """Args: how much the values may take together."""
         self._max_bytes = max_bytes
         self._bytes = 0
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Path, tuple[Stamp, int, Any]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Hashable, int, Any]] = OrderedDict()
 
-    def get(self, path: Path, load: Callable[[Path], Any], n_bytes: Callable[[Any], int]) -> Any:
-        """``load(path)``, or what it gave before if the file has not been replaced since.
-
-        Raises:
-            FileNotFoundError: there is no such file; and whatever ``load`` raises, which is not remembered.
-        """
-        stamp = stamp_of(path)
+    def get(self, key: Hashable, stamp: Hashable, make: Callable[[], Any], n_bytes: Callable[[Any], int]) -> Any:
+        """``make()``, or what it gave before for ``key`` and the same ``stamp``; errors are not remembered."""
         with self._lock:
-            entry = self._entries.get(path)
+            entry = self._entries.get(key)
             if entry is not None and entry[0] == stamp:
-                self._entries.move_to_end(path)
+                self._entries.move_to_end(key)
                 return entry[2]
-        value = load(path)
+        value = make()
         size = n_bytes(value)
         with self._lock:
-            self._drop(path)
+            self._drop(key)
             if size <= self._max_bytes:
-                self._entries[path] = (stamp, size, value)
+                self._entries[key] = (stamp, size, value)
                 self._bytes += size
             while self._bytes > self._max_bytes:
                 self._drop(next(iter(self._entries)))
@@ -47,10 +42,31 @@ class FileCache:
         """What the kept values take."""
         return self._bytes
 
-    def _drop(self, path: Path) -> None:
-        entry = self._entries.pop(path, None)
+    def _drop(self, key: Hashable) -> None:
+        entry = self._entries.pop(key, None)
         if entry is not None:
             self._bytes -= entry[1]
+
+
+class FileCache:
+    """Values made from one file each."""
+
+    def __init__(self, max_bytes: int) -> None:
+        """Args: how much the values may take together."""
+        self._values = BoundedCache(max_bytes)
+
+    def get(self, path: Path, load: Callable[[Path], Any], n_bytes: Callable[[Any], int]) -> Any:
+        """``load(path)``, or what it gave before if the file has not been replaced since.
+
+        Raises:
+            FileNotFoundError: there is no such file; and whatever ``load`` raises, which is not remembered.
+        """
+        return self._values.get(path, stamp_of(path), lambda: load(path), n_bytes)
+
+    @property
+    def n_bytes(self) -> int:
+        """What the kept values take."""
+        return self._values.n_bytes
 
 
 def stamp_of(path: Path) -> Stamp:

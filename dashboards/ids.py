@@ -52,3 +52,13 @@ def nav(name: str) -> str:
 def curve(panel: str) -> str:
     """The graph of a panel of learning curves."""
     return f"curve-{panel}"
+
+
+def tools(page: str) -> str:
+    """What can be chosen on a page of figures."""
+    return f"tools-{page}"
+
+
+def views(page: str) -> str:
+    """The figures of a page."""
+    return f"views-{page}"

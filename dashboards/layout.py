@@ -6,7 +6,8 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from repviz.dashboards import ids
-from repviz.dashboards.pages import PAGES
+from repviz.dashboards.drawing import Pictures
+from repviz.dashboards.pages import GROUPS, PAGES, what_pages_show
 from repviz.figures.projection import METHOD_NAMES
 from repviz.theme import DARK, FONT_FAMILY, LIGHT, SPLIT_NAMES, SPLIT_SIZES, Look
 from repviz.version import __version__
@@ -29,11 +30,11 @@ _DARK = [
 ]
 
 
-def shell() -> dmc.MantineProvider:
+def shell(pictures: Pictures) -> dmc.MantineProvider:
     """The whole page, the same for every run: what is shown in it comes from the scripts."""
     return dmc.MantineProvider(
         [
-            dcc.Store(id=ids.APP, data=_config()),
+            dcc.Store(id=ids.APP, data=_config(pictures)),
             dcc.Store(id=ids.CURVES_REQUEST),
             dcc.Interval(id=ids.TICK, interval=int(1000 * ids.CLOCK_SECONDS)),
             dmc.AppShell(
@@ -70,13 +71,14 @@ def shell() -> dmc.MantineProvider:
     )
 
 
-def _config() -> dict[str, Any]:
+def _config(pictures: Pictures) -> dict[str, Any]:
     looks = {"light": LIGHT, "dark": DARK}
     return {
         "version": __version__,
         "splits": list(SPLIT_NAMES),
         "split_sizes": list(SPLIT_SIZES),
         "pages": [page.NAME for page in PAGES],
+        **what_pages_show(pictures),
         "methods": [[method, METHOD_NAMES[method]] for method in ("umap", "pca")],
         "looks": {name: _colors(look) for name, look in looks.items()},
     }
@@ -146,8 +148,19 @@ def _run_select() -> dmc.Select:
 def _navigation() -> html.Nav:
     return html.Nav(
         [
-            dmc.NavLink(id=ids.nav(page.NAME), label=page.TITLE, leftSection=icon(page.ICON), href=None, n_clicks=0)
-            for page in PAGES
+            html.Div(
+                [
+                    *([html.H2(title)] if title else []),
+                    *(
+                        dmc.NavLink(
+                            id=ids.nav(page.NAME), label=page.TITLE, leftSection=icon(page.ICON), href=None, n_clicks=0
+                        )
+                        for page in pages
+                    ),
+                ],
+                className="navigation-group",
+            )
+            for title, pages in GROUPS
         ],
         className="navigation",
         **{"aria-label": "pages"},

@@ -155,7 +155,7 @@ def _stamps(files: dict[int, Path]) -> Stamps:
 
 
 def _errors(run: RunFiles) -> dict[str, Any]:
-    """The last recorded errors, and how many there are."""
+    """The last recorded errors, how many there are, and by kind at which epochs and what the last one was."""
     found = [(epoch, kind, error) for kind in run.kinds() for epoch, error in run.errors(kind).items()]
     found.sort(key=lambda entry: entry[:2])
     texts = ("error", "message", "details")
@@ -163,7 +163,10 @@ def _errors(run: RunFiles) -> dict[str, Any]:
         {"kind": kind, "epoch": epoch, **{name: str(error.get(name, "")) for name in texts}}
         for epoch, kind, error in found[-_SHOWN_ERRORS:]
     ]
-    return {"count": len(found), "last": last}
+    kinds = {kind: {"epochs": [e for e, k, _ in found if k == kind]} for kind in {kind for _, kind, _ in found}}
+    for epoch, kind, error in found:
+        kinds[kind]["last"] = {"epoch": epoch, **{name: str(error.get(name, "")) for name in texts[:2]}}
+    return {"count": len(found), "last": last, "kinds": dict(sorted(kinds.items()))}
 
 
 def _version(stamp: Stamp) -> str:

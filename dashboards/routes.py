@@ -10,15 +10,20 @@ from flask import Blueprint, Response, jsonify, request
 
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog, NotThereError
+from repviz.dashboards.drawing import Drawer, DrawingError, Pictures
+from repviz.dashboards.figure_routes import add_figure_routes
 from repviz.dashboards.frames import with_header
 from repviz.dashboards.manifest import UNREADABLE, Manifests
+from repviz.errors import UserError
 from repviz.store.hdf5 import read_dataset
 from repviz.theme import SPLIT_NAMES
 
 _BINARY = "application/octet-stream"
 
 
-def data_routes(catalog: Catalog, manifests: Manifests, samples: FileCache) -> Blueprint:
+def data_routes(
+    catalog: Catalog, manifests: Manifests, samples: FileCache, pictures: Pictures, drawer: Drawer
+) -> Blueprint:
     """The routes under ``/data``; every name in them is looked up in ``catalog``."""
     routes = Blueprint("data", __name__, url_prefix="/data")
 
@@ -45,6 +50,7 @@ def data_routes(catalog: Catalog, manifests: Manifests, samples: FileCache) -> B
         return _same_or_new(Response(there[method], mimetype=_BINARY))
 
     _add_sample(routes, catalog, samples)
+    add_figure_routes(routes, catalog, pictures, drawer)
 
     @routes.get("/<path:anything>")
     def nothing(anything: str) -> Response:
@@ -79,6 +85,12 @@ def _say_what_is_wrong(routes: Blueprint) -> None:
     @routes.errorhandler(FileNotFoundError)
     def gone(error: FileNotFoundError) -> tuple[Response, int]:
         return jsonify({"problem": "missing", "message": f"{error.filename} is gone"}), HTTPStatus.NOT_FOUND
+
+    def undrawable(error: Exception) -> tuple[Response, int]:
+        return jsonify({"problem": "figure", "message": str(error)}), HTTPStatus.UNPROCESSABLE_ENTITY
+
+    for kind in (UserError, DrawingError):
+        routes.register_error_handler(kind, undrawable)
 
     def damaged(error: Exception) -> tuple[Response, int]:
         return jsonify({"problem": "damaged", "message": str(error)}), HTTPStatus.UNPROCESSABLE_ENTITY

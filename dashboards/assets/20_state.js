@@ -16,6 +16,7 @@ window.repviz = (() => {
     axes: "locked", // "locked": one box for all epochs; "free": each epoch fills its map
     labels: true,
     log: false,
+    options: {}, // what is chosen in figures, by "picture.option"; what is not in it is the default
     speed: 1,
     theme: "light",
   };
@@ -42,7 +43,7 @@ window.repviz = (() => {
   }
 
   function same(a, b) {
-    return a === b || (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((v, i) => v === b[i]));
+    return a === b || (typeof a === "object" && typeof b === "object" && JSON.stringify(a) === JSON.stringify(b));
   }
 
   // --- the URL ---
@@ -58,6 +59,8 @@ window.repviz = (() => {
     for (const key of LISTS) if (state[key]) query.set(key, state[key].join(","));
     if (!state.labels) query.set("labels", "0");
     if (state.log) query.set("log", "1");
+    const options = Object.entries(state.options).map(([name, value]) => `${name}.${value}`);
+    if (options.length) query.set("options", options.sort().join("~"));
     const url = `${location.pathname}?${query}`;
     if (url === location.pathname + location.search) return;
     if (push && location.search) history.pushState(null, "", url);
@@ -77,9 +80,21 @@ window.repviz = (() => {
     if (/^\d+$/.test(epoch)) Object.assign(found, { epoch: Number(epoch), follow: false });
     found.labels = query.get("labels") !== "0";
     found.log = query.get("log") === "1";
+    found.options = readOptions(query.get("options") ?? "");
     if (!data.config.pages.includes(found.page)) found.page = DEFAULTS.page;
     if (!data.config.methods.some(([name]) => name === found.method)) found.method = DEFAULTS.method;
     if (!["locked", "free"].includes(found.axes)) found.axes = DEFAULTS.axes;
+    return found;
+  }
+
+  /** "picture.option.value~…" as an object; what no picture knows, and what is the default, is left out. */
+  function readOptions(text) {
+    const found = {};
+    for (const part of text.split("~")) {
+      const [, picture, option, value] = /^([^.]+)\.([^.]+)\.(.+)$/.exec(part) ?? [];
+      const choices = data.config.pictures[picture]?.options[option] ?? [];
+      if (choices.indexOf(value) > 0) found[`${picture}.${option}`] = value;
+    }
     return found;
   }
 
@@ -89,10 +104,27 @@ window.repviz = (() => {
 
   /** Epochs that exist for what is shown, ascending. */
   function timeline() {
-    const maps = data.manifest?.artifacts.projection?.epochs ?? [];
-    if (state.page !== "overview") return maps;
-    return [...new Set([...maps, ...(data.manifest?.metrics.epochs ?? [])])].sort((a, b) => a - b);
+    if (!data.manifest || !data.config) return [];
+    const kinds = kindsShown();
+    return [...new Set(kinds.flatMap((kind) => epochsOf(kind)))].sort((a, b) => a - b);
   }
+
+  /** Kinds whose epochs the slider runs over; "metrics" are the rows of the table. */
+  function kindsShown() {
+    const { epochs_of: of, rest } = data.config;
+    if (state.page !== rest) return of[state.page] ?? ["metrics", "projection"];
+    return [...of[rest], ...unpictured()];
+  }
+
+  /** Kinds of this run that no installed picture draws. */
+  function unpictured() {
+    const drawn = new Set(Object.values(data.config.pictures).map((picture) => picture.kind));
+    const broken = data.config.broken_pictures;
+    return Object.keys(data.manifest?.artifacts ?? {}).filter((kind) => !drawn.has(kind) && !(kind in broken));
+  }
+
+  const epochsOf = (kind) =>
+    (kind === "metrics" ? data.manifest?.metrics.epochs : data.manifest?.artifacts[kind]?.epochs) ?? [];
 
   /** The epoch that is looked at: one of `timeline`, null where there is none. */
   function currentEpoch() {
@@ -138,6 +170,6 @@ window.repviz = (() => {
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   return {
-    state, data, on, emit, set, readUrl, timeline, currentEpoch, nearest, method, goTo, mirror, element, look, calm,
+    state, data, on, emit, set, readUrl, timeline, epochsOf, unpictured, currentEpoch, nearest, method, goTo, mirror, element, look, calm,
   };
 })();

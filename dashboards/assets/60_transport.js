@@ -106,10 +106,17 @@
     const after = epochs[epochs.indexOf(currentEpoch()) + 1];
     if (after === undefined) return pause();
     // The picture must be there before the number moves on.
-    await repviz.frame(repviz.nearest(data.manifest.artifacts.projection?.epochs ?? [], after)).catch(() => {});
+    await Promise.allSettled(pictures(after));
     if (!playing()) return;
     goTo(after);
     timer = setTimeout(advance, stepMs());
+  }
+
+  /** What has to be fetched for `epoch` to be seen on this page. */
+  function pictures(epoch) {
+    if (repviz.viewsOf(state.page)) return repviz.fetchViews(epoch);
+    const mapped = repviz.nearest(repviz.epochsOf("projection"), epoch);
+    return mapped === null ? [] : [repviz.frame(mapped)];
   }
 
   function pause() {

@@ -115,15 +115,17 @@ class Run:
     def figure(self, kind: str, epoch: int | None = None, **view: Any) -> go.Figure:
         """Draw ``kind`` at ``epoch`` (default: the whole run where it is drawn as one, else the last epoch).
 
-        ``view`` are the fields of ``repviz.figures.View``.
+        ``kind`` may also be another picture of a kind, as ``scatter_matrix`` is one of ``projection``; ``view`` are the
+        fields of ``repviz.figures.View``.
         """
-        from repviz.figures.registry import figure_of
+        from repviz.figures.registry import picture_of
         from repviz.figures.view import View
 
-        there = self.epochs(kind)
-        if epoch is None and there and not artifacts.has_run_artifact(self.path, kind):
+        picture = picture_of(kind)
+        there = self.epochs(picture.kind)
+        if epoch is None and there and not artifacts.has_run_artifact(self.path, picture.kind):
             epoch = there[-1]
-        return figure_of(kind)(self.read(kind, epoch), View(**view))
+        return picture.figure(self.read(picture.kind, epoch), View(**view))
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"

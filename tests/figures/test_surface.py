@@ -50,7 +50,7 @@ def test_regions_are_the_predictions_in_the_classes_colours():
 
 def test_points_are_all_there_and_pale_far_from_the_plane():
     dataset = make()
-    points = [t for t in figure(dataset, View()).data if t.type == "scattergl"]
+    points = [t for t in figure(dataset, View()).data if t.type == "scattergl" and t.customdata is not None]
     rows = np.concatenate([t.customdata[:, 0] for t in points]).astype(int)
     assert sorted(rows) == list(range(30))
     xy = np.concatenate([np.stack([t.x, t.y], 1) for t in points])
@@ -82,8 +82,9 @@ def test_the_title_says_how_far_to_trust_it():
 
 def test_classes_of_the_view():
     drawn = figure(make(), View(classes=(1, -1), selection=(1, 5), theme="dark"))
-    points = [t for t in drawn.data if t.type == "scattergl"]
+    points = [t for t in drawn.data if t.type == "scattergl" and t.customdata is not None]
     assert [t.name for t in points] == ["class 1", "no class"]
+    assert [t.name for t in drawn.data if t.type == "scattergl" and t.customdata is None] == ["class 1", "no class"]
     assert [points[0].customdata[i][0] for i in points[0].selectedpoints] == [1]
 
 

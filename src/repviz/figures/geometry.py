@@ -16,6 +16,8 @@ PANELS = {
     "nc3": "NC3: means off the weights",
     "nc4": "NC4: nearest mean disagrees",
 }
+HISTORY = tuple(PANELS)
+"""Variables that ``over_epochs`` reads."""
 _CELLS = [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
 _LOG = {"nc1"}
 """Falls over orders of magnitude."""

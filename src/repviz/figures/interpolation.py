@@ -10,6 +10,8 @@ from repviz.theme import LOOKS, template
 
 OPTIONS = {"shows": ("band", "pairs")}
 """Choices of ``view.options``, the default first."""
+HISTORY = ("switches", "same_class")
+"""Variables that ``over_epochs`` reads."""
 _PANELS = ("Between points of one class", "Between points of two classes", "Class switches per pair")
 _MOST_SWITCHES = 8
 """Of a bar: more are counted with it."""

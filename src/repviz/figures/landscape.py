@@ -10,6 +10,8 @@ from repviz.theme import LOOKS, SPLIT_NAMES, template
 
 OPTIONS = {"scale": ("log", "linear"), "shape": ("contour", "surface")}
 """Choices of ``view.options``, the default first."""
+HISTORY = ("cut_alpha",)
+"""Variables that ``over_epochs`` reads."""
 
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:

@@ -9,6 +9,8 @@ from repviz.figures.projection import class_names
 from repviz.figures.view import View
 from repviz.theme import LOOKS, template
 
+HISTORY = ("accuracy", "calibration_error")
+"""Variables that ``over_epochs`` reads."""
 _MANY = 30
 """Classes beyond which not every name has a tick: plotly chooses some."""
 

@@ -8,6 +8,9 @@ from repviz.errors import UserError
 from repviz.figures.view import View
 from repviz.theme import LOOKS, class_colors, template
 
+HISTORY = ("accuracy", "chance")
+"""Variables that ``over_epochs`` reads."""
+
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     """Val accuracy and macro F1 per layer, beside chance and the control on shuffled labels."""
@@ -23,7 +26,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
                 y=values,
                 name=name,
                 marker={"color": color},
-                text=[f"{v:.3f}" if np.isfinite(v) else "" for v in values],
+                text=[f"{v:.2f}" if np.isfinite(v) else "" for v in values],
                 textposition="outside",
                 hovertemplate=f"{name} %{{y:.4f}}<extra>%{{x}}</extra>",
             )
@@ -45,6 +48,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         template=template(view.theme),
         title_text=f"Linear probes · epoch {dataset.attrs.get('epoch', '?')} · {points}",
         barmode="group",
+        legend={"orientation": "h", "y": -0.16},
     )
     target.update_xaxes(title_text="layer", type="category")
     target.update_yaxes(title_text="on val points", range=[0, 1.05])
@@ -85,7 +89,10 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
         )
     )
     target.update_layout(
-        template=template(view.theme), title_text="Accuracy of linear probes over epochs", hovermode="x unified"
+        template=template(view.theme),
+        title_text="Accuracy of linear probes over epochs",
+        hovermode="x unified",
+        legend={"orientation": "h", "y": -0.16},
     )
     target.update_xaxes(title_text="epoch")
     target.update_yaxes(title_text="accuracy on val points", range=[0, 1])

@@ -4,8 +4,10 @@ A kind is looked up in a list of what exists, never imported by a name that came
 """
 
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
 import plotly.graph_objects as go
@@ -16,32 +18,75 @@ from repviz.errors import UserError
 from repviz.figures.view import View
 
 ENTRY_POINTS = "repviz.figures"
-_NOT_A_KIND = {"registry", "view", "metrics", "lines"}
+_NOT_A_KIND = {"registry", "view", "metrics", "lines", "comparison"}
 
 Figure = Callable[[xr.Dataset, View], go.Figure]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """One way of drawing a kind: what the module with its ``figure`` declares.
+
+    Attributes:
+        name: of the module or the entry point.
+        kind: of the artifacts that are drawn: the module's ``KIND``, else ``name``.
+        figure: draws one epoch.
+        over_epochs: draws a history (a dataset with an ``epoch`` dimension); None where the module has none.
+        options: choices by name of option, the default first: the module's ``OPTIONS``.
+        one_layer: whether it shows one layer at a time: the module's ``ONE_LAYER``.
+        history: variables that ``over_epochs`` reads: the module's ``HISTORY``; None = any.
+    """
+
+    name: str
+    kind: str
+    figure: Figure
+    over_epochs: Figure | None = None
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    one_layer: bool = False
+    history: tuple[str, ...] | None = None
+
+
 def figure_kinds() -> list[str]:
-    """Kinds that have a figure, sorted."""
+    """Names of all pictures, sorted; most bear the name of the kind that they draw."""
     return sorted(_built_in() | {point.name for point in entry_points(group=ENTRY_POINTS)})
 
 
 def figure_of(kind: str) -> Figure:
-    """The function that draws a dataset of ``kind``.
+    """The function that draws a dataset of ``kind``; errors as for ``picture_of``."""
+    return picture_of(kind).figure
 
-    Built-in kinds come first: an installed package cannot replace one unnoticed.
+
+def picture_of(name: str) -> Picture:
+    """The picture called ``name``.
+
+    Built-in ones come first: an installed package cannot replace one unnoticed.
 
     Raises:
-        UserError: nobody draws that kind.
+        UserError: there is none.
     """
-    if kind in _built_in():
-        return importlib.import_module(f"repviz.figures.{kind}").figure
+    if name in _built_in():
+        module = importlib.import_module(f"repviz.figures.{name}")
+        return _declared(name, module.figure, vars(module))
     for point in entry_points(group=ENTRY_POINTS):
-        if point.name == kind:
-            return point.load()
+        if point.name == name:
+            figure = point.load()
+            module = inspect.getmodule(figure)
+            return _declared(name, figure, vars(module) if module is not None else {})
     raise UserError(
-        f"no figure is known for the kind {kind!r}; there is one for {', '.join(figure_kinds())}. "
+        f"no figure is known for the kind {name!r}; there is one for {', '.join(figure_kinds())}. "
         f"A package adds one by an entry point of the group {ENTRY_POINTS!r}."
+    )
+
+
+def _declared(name: str, figure: Figure, module: Mapping[str, object]) -> Picture:
+    return Picture(
+        name=name,
+        kind=module.get("KIND", name),
+        figure=figure,
+        over_epochs=module.get("over_epochs"),
+        options=module.get("OPTIONS", {}),
+        one_layer=module.get("ONE_LAYER", False),
+        history=module.get("HISTORY"),
     )
 
 

@@ -17,6 +17,8 @@ _COLUMNS = 6
 _MOST = 36
 """Panels; more units would be too small to see."""
 _MEASURES = {"dead_share": "Dead units", "selectivity_mean": "Mean class selectivity"}
+HISTORY = tuple(_MEASURES)
+"""Variables that ``over_epochs`` reads."""
 
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:

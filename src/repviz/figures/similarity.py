@@ -10,6 +10,8 @@ from repviz.figures.view import View
 from repviz.theme import LOOKS, class_colors, template
 
 PAST = {"cka_previous": "with one epoch before", "cka_first": "with the first epoch"}
+HISTORY = tuple(PAST)
+"""Variables that ``over_epochs`` reads."""
 
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:

@@ -10,6 +10,8 @@ from repviz.theme import LOOKS, SPLIT_SIZES, class_colors, template
 
 OPTIONS = {"shade": ("class", "confidence", "entropy", "margin"), "map": ("plane", "surrogate")}
 """Choices of ``view.options``, the default first."""
+HISTORY = ("agreement", "surrogate_agreement")
+"""Variables that ``over_epochs`` reads."""
 _SYMBOLS = np.array([0, 2, 4], np.uint8)
 """plotly's numbers of circle, diamond and x: train, val and excluded."""
 _PALEST = 0.3
@@ -119,7 +121,14 @@ def _draw_shade(target: go.Figure, dataset: xr.Dataset, shade: str, view: View) 
             zmin=0,
             zmax=1,
             colorscale=[[0, LOOKS[view.theme].surface], [1, LOOKS[view.theme].muted]],
-            colorbar={"title": {"text": shade}, "thickness": 12, "x": -0.14},
+            colorbar={
+                "title": {"text": shade, "side": "top"},
+                "orientation": "h",
+                "thickness": 10,
+                "len": 0.5,
+                "y": -0.12,
+                "yanchor": "top",
+            },
             hovertemplate=f"{shade} %{{z:.3f}}<extra></extra>",
         )
     )
@@ -137,6 +146,8 @@ def _draw_points(target: go.Figure, dataset: xr.Dataset, names: list[str], view:
         if not len(rows) or (view.classes is not None and k not in view.classes):
             continue
         name = "no class" if k == NO_CLASS else names[k]
+        color = look.no_class if k == NO_CLASS else colors[k]
+        _add_legend(target, name, color)
         target.add_trace(
             go.Scattergl(
                 x=points[rows, 0],
@@ -144,9 +155,11 @@ def _draw_points(target: go.Figure, dataset: xr.Dataset, names: list[str], view:
                 customdata=np.stack([rows, distance[rows]], axis=1).astype(np.float32),
                 mode="markers",
                 name=name,
+                legendgroup=name,
+                showlegend=False,
                 selectedpoints=np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None,
                 marker={
-                    "color": look.no_class if k == NO_CLASS else colors[k],
+                    "color": color,
                     "symbol": _SYMBOLS[split[rows]],
                     "size": np.array(SPLIT_SIZES, np.float32)[split[rows]] + 1,
                     "opacity": opacity[rows],
@@ -157,6 +170,12 @@ def _draw_points(target: go.Figure, dataset: xr.Dataset, names: list[str], view:
                 + "<extra></extra>",
             )
         )
+
+
+def _add_legend(target: go.Figure, name: str, color: str) -> None:
+    """An empty trace for the legend, which would else show a class's first point, pale where far from the plane."""
+    marker = {"color": color, "size": 8}
+    target.add_trace(go.Scattergl(x=[None], y=[None], mode="markers", name=name, legendgroup=name, marker=marker))
 
 
 def _title(dataset: xr.Dataset, *, plane: bool) -> str:

@@ -8,6 +8,11 @@ from repviz.errors import UserError
 from repviz.theme import LOOKS
 
 
+def usual_layer(layers: Sequence[str]) -> str:
+    """The layer that is drawn where a figure shows one and none is chosen: the penultimate one, else the last."""
+    return "penultimate" if "penultimate" in layers else layers[-1]
+
+
 @dataclass(frozen=True)
 class View:
     """How a dataset is to be drawn.

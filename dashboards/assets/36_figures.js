@@ -1,0 +1,109 @@
+// Figures that the server draws: fetched as JSON, kept while there is room, and fetched ahead of time.
+(() => {
+  const { state, data } = repviz;
+  const MAX_BYTES = 96e6;
+  const AHEAD = 2;
+  const kept = new Map(); // key -> { promise, bytes }, the least recently used first
+
+  const pictureOf = (name) => data.config.pictures[name];
+  const kindOf = (name) => pictureOf(name)?.kind ?? name;
+
+  /** What is to be drawn of a picture now: its epoch (null: over epochs) and its address; null where there is nothing. */
+  function request(name, over, wanted = repviz.currentEpoch()) {
+    const artifacts = data.manifest?.artifacts[kindOf(name)];
+    if (!artifacts?.epochs.length || !pictureOf(name)) return null;
+    const epoch = over ? null : repviz.nearest(artifacts.epochs, wanted);
+    const version = over ? artifacts.versions.join() : artifacts.versions[artifacts.epochs.indexOf(epoch)];
+    const query = queryOf(name);
+    const path = repviz.address(data.manifest.run, `figures/${name}/${over ? "over-epochs" : epoch}`);
+    return { epoch, url: `${path}?${query}`, key: `${path}?${query}#${version}` };
+  }
+
+  function queryOf(name) {
+    const query = new URLSearchParams({ theme: state.theme });
+    if (state.layer) query.set("layer", state.layer);
+    if (state.classes) query.set("classes", state.classes.join(","));
+    if (state.selection?.length) query.set("selection", state.selection.join(","));
+    for (const [option, choices] of Object.entries(pictureOf(name).options)) {
+      const value = state.options[`${name}.${option}`];
+      if (choices.includes(value)) query.set(option, value);
+    }
+    return query;
+  }
+
+  /** The answer for a request: title, subtitle, figure, … as drawing.py tells; a promise. */
+  function figure({ url, key }) {
+    const found = kept.get(key);
+    if (found) {
+      kept.delete(key);
+      kept.set(key, found);
+      return found.promise;
+    }
+    const entry = { promise: load(url, key), bytes: 0 };
+    kept.set(key, entry);
+    return entry.promise;
+  }
+
+  async function load(url, key) {
+    try {
+      const response = await fetch(url);
+      if (!response.ok) throw await repviz.problem(response);
+      const text = await response.text();
+      const entry = kept.get(key);
+      if (entry) entry.bytes = 2 * text.length;
+      makeRoom(key);
+      return JSON.parse(text);
+    } catch (error) {
+      kept.delete(key); // asked again next time: the file may have been mended
+      throw error;
+    }
+  }
+
+  function makeRoom(except) {
+    let total = 0;
+    for (const { bytes } of kept.values()) total += bytes;
+    for (const [key, { bytes }] of kept) {
+      if (total <= MAX_BYTES) return;
+      if (key === except) continue;
+      kept.delete(key);
+      total -= bytes;
+    }
+  }
+
+  /** Fetch the epochs of a picture that follow. */
+  function prefetchFigures(name, epoch) {
+    const epochs = repviz.epochsOf(kindOf(name));
+    const at = epochs.indexOf(epoch);
+    for (const next of epochs.slice(at + 1, at + 1 + AHEAD)) figure(request(name, false, next)).catch(() => {});
+  }
+
+  /** Plotly, which Dash loads with the first graph; a promise. */
+  function plotly() {
+    return new Promise((resolve) => {
+      const look = () => (window.Plotly ? resolve(window.Plotly) : setTimeout(look, 50));
+      look();
+    });
+  }
+
+  /** A copy that plotly may write into: what was fetched stays as it was. */
+  const copied = ({ data: traces, layout }) => ({ traces: traces.map((t) => ({ ...t })), layout: structuredClone(layout) });
+
+  /** The figure as it is on its own, with its title and size: for a file. */
+  function alone(answer) {
+    const { traces, layout } = copied(answer.figure);
+    const { width, height, top } = answer.alone;
+    const text = [answer.title, answer.subtitle].filter(Boolean).join("<br>");
+    Object.assign(layout, { title: { ...layout.title, text }, margin: { ...layout.margin, t: top }, width, height });
+    return { figure: { data: traces, layout }, width, height };
+  }
+
+  /** Save an address or a blob as a file. */
+  function save(href, name) {
+    const link = repviz.element("a", { href, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }
+
+  Object.assign(repviz, { kindOf, request, figure, prefetchFigures, plotly, copied, alone, save });
+})();

@@ -1,0 +1,230 @@
+"""Figures for the page: drawn on the server from a run's artifacts, kept as JSON as long as the files are the same."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import xarray as xr
+from plotly.io.json import to_json_plotly
+
+from repviz.dashboards.cache import BoundedCache, stamp_of
+from repviz.dashboards.catalog import NotThereError, RunFiles
+from repviz.errors import UserError
+from repviz.figures.registry import Figure, Picture, figure_kinds, picture_of
+from repviz.figures.view import View, usual_layer
+from repviz.store.hdf5 import DamagedFileError, NewerFormatError, read_dataset
+
+log = logging.getLogger("repviz")
+
+_TITLE_PIXELS = 44
+"""Room above a figure for the title that a card has in its own heading."""
+_LEAST_TOP = 16
+_PANEL_TITLE = 16
+"""Font size of the titles that plotly gives to panels."""
+_PANEL_TITLE_PIXELS = 34
+_FEW = 12
+"""Epochs, up to which each gets a tick."""
+
+
+class DrawingError(Exception):
+    """A figure's own code failed on a readable artifact."""
+
+
+class Pictures:
+    """The pictures that are installed, and why some cannot be loaded."""
+
+    def __init__(self) -> None:
+        """Look them up once: an app shows those that were there when it was made."""
+        self.known: dict[str, Picture] = {}
+        self.broken: dict[str, str] = {}
+        for name in figure_kinds():
+            try:
+                self.known[name] = picture_of(name)
+            except Exception as error:  # someone else's package must not keep the others from being seen
+                log.warning("the figure %r cannot be loaded: %s: %s", name, type(error).__name__, error)
+                self.broken[name] = f"{type(error).__name__}: {error}"
+
+    def find(self, name: str) -> Picture:
+        """The picture called ``name``.
+
+        Raises:
+            NotThereError: there is none.
+        """
+        if name not in self.known:
+            raise NotThereError(f"there is no figure {name!r}; there are {', '.join(self.known)}")
+        return self.known[name]
+
+
+class Drawer:
+    """Draws pictures of runs; both the JSON and what histories read are kept, each up to a limit."""
+
+    def __init__(self, figure_bytes: int, history_bytes: int) -> None:
+        """Args: how much the JSON of figures, and the variables that histories read, may take."""
+        self._drawn = BoundedCache(figure_bytes)
+        self._read = BoundedCache(history_bytes)
+
+    def at_epoch(self, run: RunFiles, picture: Picture, epoch: int, view: View) -> bytes:
+        """The figure of one epoch as JSON; see ``_drawn_by`` for its shape.
+
+        Raises:
+            NotThereError: no artifact at that epoch; ``UNREADABLE`` of ``manifest``: its file is damaged or too new;
+            DrawingError: the figure cannot be drawn from it.
+        """
+        path = run.artifact(picture.kind, epoch)
+
+        def make() -> bytes:
+            return _drawn_by(picture.figure, picture, read_dataset(path), view, run.name)
+
+        return self._drawn.get((path, picture.name, repr(view)), stamp_of(path), make, len)
+
+    def over_epochs(self, run: RunFiles, picture: Picture, view: View) -> bytes:
+        """The figure over all readable epochs as JSON, errors as for ``at_epoch``; damaged epochs are named in it."""
+        draw = picture.over_epochs
+        if draw is None:
+            raise NotThereError(f"{picture.name} has no figure over epochs")
+        files = run.files(picture.kind)
+        stamps = tuple((epoch, stamp_of(path)) for epoch, path in files.items())
+
+        def make() -> bytes:
+            history, damaged = self._history(run, picture, files)
+            return _drawn_by(draw, picture, history, view, run.name, damaged=damaged)
+
+        return self._drawn.get((run.path, picture.name, repr(view)), stamps, make, len)
+
+    def _history(self, run: RunFiles, picture: Picture, files: Mapping[int, Path]) -> tuple[xr.Dataset, list[str]]:
+        return history(run, picture.kind, files, lambda path: self._part(path, picture))
+
+    def _part(self, path: Path, picture: Picture) -> xr.Dataset:
+        key, stamp = (path, picture.history), stamp_of(path)
+        return self._read.get(key, stamp, lambda: read_dataset(path, picture.history), lambda part: part.nbytes)
+
+
+def history(
+    run: RunFiles, kind: str, files: Mapping[int, Path], read: Callable[[Path], xr.Dataset]
+) -> tuple[xr.Dataset, list[str]]:
+    """All readable epochs as one dataset with an ``epoch`` dimension, and what was said of the others.
+
+    Raises:
+        NotThereError: there is no epoch; DamagedFileError: none can be read.
+    """
+    parts, damaged = {}, []
+    for epoch, path in files.items():
+        try:
+            parts[epoch] = read(path)
+        except FileNotFoundError:  # gone since it was listed
+            continue
+        except (DamagedFileError, NewerFormatError) as error:
+            damaged.append(f"epoch {epoch}: {error}")
+    if not parts:
+        if damaged:
+            raise DamagedFileError(f"no epoch of {kind} can be read. {damaged[0]}")
+        raise NotThereError(f"run {run.name} has no {kind!r}")
+    joined = xr.concat(
+        list(parts.values()),
+        xr.Variable("epoch", list(parts)),
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        combine_attrs="drop_conflicts",
+        join="outer",
+    )
+    return joined, damaged
+
+
+def view_of(picture: Picture, arguments: Mapping[str, str]) -> View:
+    """What a browser asks for, each part looked up among what there is.
+
+    A layer is checked when the dataset is known (see ``_drawn_by``).
+
+    Raises:
+        NotThereError: an option has no such choice, or a list is not one of numbers.
+    """
+    options = {}
+    for name, choices in picture.options.items():
+        value = arguments.get(name, choices[0])
+        if value not in choices:
+            raise NotThereError(f"{picture.name} has no {name}={value!r}; choose one of {', '.join(choices)}")
+        options[name] = value
+    theme = arguments.get("theme", "light")
+    classes, selection = (_numbers(arguments, name) for name in ("classes", "selection"))
+    return View(
+        layer=arguments.get("layer") or None,
+        theme="dark" if theme == "dark" else "light",
+        classes=classes,
+        selection=selection or (),
+        options=options,
+    )
+
+
+def _numbers(arguments: Mapping[str, str], name: str) -> tuple[int, ...] | None:
+    text = arguments.get(name, "")
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else None
+    except ValueError:
+        raise NotThereError(f"{name}={text[:80]!r} is not a list of whole numbers") from None
+
+
+def _drawn_by(
+    draw: Figure, picture: Picture, dataset: xr.Dataset, view: View, run: str, damaged: Iterable[str] = ()
+) -> bytes:
+    """The figure as JSON, with the layers there are and the one that is drawn (null = all)."""
+    layers = [str(layer) for layer in dataset["layer"].values] if "layer" in dataset.dims else []
+    if view.layer not in layers:
+        # A link may name a layer of another kind: then it is as if none were named.
+        view = replace(view, layer=usual_layer(layers) if picture.one_layer and layers else None)
+    try:
+        figure = draw(dataset, view)
+    except UserError:
+        raise
+    except Exception as error:
+        log.exception("the figure %r failed on run %s", picture.name, run)
+        raise DrawingError(
+            f"the figure {picture.name!r} cannot be drawn from this artifact: {type(error).__name__}: {error}. "
+            "The server's log has the traceback."
+        ) from error
+    epochs = dataset["epoch"].values if "epoch" in dataset.dims else []
+    if len(epochs) and epochs[-1] - epochs[0] <= _FEW:
+        figure.update_xaxes(dtick=1)  # epochs are whole numbers, however few there are
+    revision = f"{run}/{picture.name}/{view.layer}/{sorted(view.options.items())}"
+    content = on_page(figure, revision) | {
+        "epoch": dataset.attrs.get("epoch"),
+        "layers": layers,
+        "layer": view.layer,
+        "damaged": list(damaged),
+    }
+    return to_json_plotly(content, engine="orjson").encode()
+
+
+def on_page(figure: go.Figure, revision: str) -> dict[str, Any]:
+    """A figure without the title and size that it has on its own: those of the card count; both are told beside it.
+
+    Args:
+        figure: is changed.
+        revision: plotly keeps zoom and camera as long as it is the same.
+    """
+    title, _, subtitle = (figure.layout.title.text or "").partition("<br>")
+    width, height, top = figure.layout.width, figure.layout.height, figure.layout.margin.t
+    usual = figure.layout.template.layout.margin.t or 0
+    top = usual if top is None else top
+    panels = [note for note in figure.layout.annotations if note.yref == "paper" and note.font.size == _PANEL_TITLE]
+    for note in panels:
+        note.font.size = 13  # less than the heading of the card
+    figure.update_layout(
+        title=None,
+        title_text=None,
+        width=None,
+        height=None,
+        autosize=True,
+        margin_t=max(_PANEL_TITLE_PIXELS if panels else _LEAST_TOP, top - _TITLE_PIXELS),
+        uirevision=revision,
+    )
+    return {
+        "title": title,
+        "subtitle": subtitle,
+        "alone": {"width": width or 1000, "height": height or 560, "top": top + (18 if subtitle else 0)},
+        "height": height,
+        "figure": figure.to_dict(),
+    }

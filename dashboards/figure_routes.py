@@ -1,0 +1,53 @@
+"""Routes that draw: figures as JSON, and the numbers behind them as CSV."""
+
+import xarray as xr
+from flask import Blueprint, Response, request
+
+from repviz.dashboards.catalog import Catalog, RunFiles
+from repviz.dashboards.drawing import Drawer, Pictures, history, view_of
+from repviz.dashboards.numbers import as_download
+from repviz.figures.registry import Picture
+from repviz.store.hdf5 import read_dataset
+
+_JSON = "application/json"
+
+
+def add_figure_routes(routes: Blueprint, catalog: Catalog, pictures: Pictures, drawer: Drawer) -> None:
+    """``/figures/<picture>/<epoch>`` and ``…/over-epochs``; the same under ``/numbers``."""
+
+    @routes.get("/runs/<run>/figures/<name>/<int:epoch>")
+    def figure(run: str, name: str, epoch: int) -> Response:
+        picture = pictures.find(name)
+        return _json(drawer.at_epoch(catalog.find(run), picture, epoch, view_of(picture, request.args)))
+
+    @routes.get("/runs/<run>/figures/<name>/over-epochs")
+    def over_epochs(run: str, name: str) -> Response:
+        picture = pictures.find(name)
+        return _json(drawer.over_epochs(catalog.find(run), picture, view_of(picture, request.args)))
+
+    @routes.get("/runs/<run>/numbers/<kind>/<int:epoch>")
+    def numbers(run: str, kind: str, epoch: int) -> Response:
+        found = catalog.find(run)
+        dataset = read_dataset(found.artifact(kind, epoch))
+        return _download(*as_download(dataset, f"{found.name}_{kind}_epoch_{epoch}"))
+
+    @routes.get("/runs/<run>/numbers/<name>/over-epochs")
+    def numbers_over_epochs(run: str, name: str) -> Response:
+        found, picture = catalog.find(run), pictures.find(name)
+        return _download(*as_download(_whole_history(found, picture), f"{found.name}_{name}_over_epochs"))
+
+
+def _whole_history(run: RunFiles, picture: Picture) -> xr.Dataset:
+    files = run.files(picture.kind)
+    return history(run, picture.kind, files, lambda path: read_dataset(path, picture.history))[0]
+
+
+def _json(content: bytes) -> Response:
+    response = Response(content, mimetype=_JSON)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _download(name: str, content: bytes) -> Response:
+    kind = "text/csv" if name.endswith(".csv") else "application/zip"
+    return Response(content, mimetype=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
