@@ -11,7 +11,8 @@ from typing import Any
 from repviz.store import artifacts, run_folder
 from repviz.store.artifacts import ARTIFACTS, artifact_path, error_path
 from repviz.store.metrics_table import METRICS_FILE, Row, read_metrics
-from repviz.store.run_folder import RUN_FILE
+from repviz.store.results_table import RESULTS_FILE, read_results
+from repviz.store.run_folder import CONFIG_FILE, RUN_FILE
 from repviz.store.sample_file import SAMPLE_FILE
 
 
@@ -84,6 +85,31 @@ class RunFiles:
         """``metrics.csv``, None before the first epoch."""
         path = self.path / METRICS_FILE
         return self._checked(path) if path.exists() else None
+
+    def config_file(self) -> Path | None:
+        """``config.yaml``, None where there is none."""
+        path = self.path / CONFIG_FILE
+        return self._checked(path) if path.exists() else None
+
+    def results(self) -> dict[str, dict[str, float]]:
+        """Rows of ``results.csv`` by name; none before training has ended.
+
+        Raises:
+            ValueError: a cell is not a number.
+        """
+        path = self.path / RESULTS_FILE
+        return read_results(self._checked(path).parent) if path.exists() else {}
+
+    def tail_of(self, name: str, n_bytes: int) -> str:
+        """The last lines of a log file of the run, at most ``n_bytes``; nothing where there is no such file."""
+        path = self.path / name
+        if not path.exists():
+            return ""
+        with self._checked(path).open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - n_bytes)
+            file.seek(start)
+            text = file.read().decode("utf-8", "replace")
+        return text.partition("\n")[2] if start else text
 
     def kinds(self) -> list[str]:
         """Kinds with an artifact or a recorded error."""

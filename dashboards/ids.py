@@ -54,6 +54,11 @@ def curve(panel: str) -> str:
     return f"curve-{panel}"
 
 
+def mount(page: str) -> str:
+    """Where the scripts put the content of a page."""
+    return f"mount-{page}"
+
+
 def tools(page: str) -> str:
     """What can be chosen on a page of figures."""
     return f"tools-{page}"

@@ -14,6 +14,7 @@ from repviz.dashboards.drawing import Drawer, DrawingError, Pictures
 from repviz.dashboards.figure_routes import add_figure_routes
 from repviz.dashboards.frames import with_header
 from repviz.dashboards.manifest import UNREADABLE, Manifests
+from repviz.dashboards.run_routes import add_run_routes
 from repviz.errors import UserError
 from repviz.store.hdf5 import read_dataset
 from repviz.theme import SPLIT_NAMES
@@ -51,6 +52,7 @@ def data_routes(
 
     _add_sample(routes, catalog, samples)
     add_figure_routes(routes, catalog, pictures, drawer)
+    add_run_routes(routes, catalog, manifests)
 
     @routes.get("/<path:anything>")
     def nothing(anything: str) -> Response:

@@ -18,8 +18,12 @@ window.repviz = (() => {
     log: false,
     options: {}, // what is chosen in figures, by "picture.option"; what is not in it is the default
     speed: 1,
+    pinned: null, // names of other runs that are compared with this one, null = none
+    film: null, // the picture of the filmstrip, null = the first there is
+    frames: 6, // of the filmstrip
     theme: "light",
   };
+  const FRAMES = [4, 6, 8, 12]; // how long a filmstrip can be
   const state = { ...DEFAULTS };
   const data = { config: null, runs: null, manifest: null, rows: [], sample: null, sampleProblem: null };
   const listeners = {};
@@ -60,6 +64,9 @@ window.repviz = (() => {
     if (!state.labels) query.set("labels", "0");
     if (state.log) query.set("log", "1");
     const options = Object.entries(state.options).map(([name, value]) => `${name}.${value}`);
+    if (state.pinned?.length) query.set("pinned", state.pinned.join("~"));
+    if (state.film) query.set("film", state.film);
+    if (state.frames !== DEFAULTS.frames) query.set("frames", state.frames);
     if (options.length) query.set("options", options.sort().join("~"));
     const url = `${location.pathname}?${query}`;
     if (url === location.pathname + location.search) return;
@@ -80,6 +87,9 @@ window.repviz = (() => {
     if (/^\d+$/.test(epoch)) Object.assign(found, { epoch: Number(epoch), follow: false });
     found.labels = query.get("labels") !== "0";
     found.log = query.get("log") === "1";
+    found.pinned = query.get("pinned")?.split("~") ?? null;
+    found.film = query.get("film") in data.config.pictures ? query.get("film") : null;
+    found.frames = FRAMES.includes(Number(query.get("frames"))) ? Number(query.get("frames")) : DEFAULTS.frames;
     found.options = readOptions(query.get("options") ?? "");
     if (!data.config.pages.includes(found.page)) found.page = DEFAULTS.page;
     if (!data.config.methods.some(([name]) => name === found.method)) found.method = DEFAULTS.method;
@@ -112,6 +122,7 @@ window.repviz = (() => {
   /** Kinds whose epochs the slider runs over; "metrics" are the rows of the table. */
   function kindsShown() {
     const { epochs_of: of, rest } = data.config;
+    if (state.page === "film" && state.film) return [data.config.pictures[state.film].kind];
     if (state.page !== rest) return of[state.page] ?? ["metrics", "projection"];
     return [...of[rest], ...unpictured()];
   }
@@ -170,6 +181,6 @@ window.repviz = (() => {
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   return {
-    state, data, on, emit, set, readUrl, timeline, epochsOf, unpictured, currentEpoch, nearest, method, goTo, mirror, element, look, calm,
+    FRAMES, state, data, on, emit, set, readUrl, timeline, epochsOf, unpictured, currentEpoch, nearest, method, goTo, mirror, element, look, calm,
   };
 })();

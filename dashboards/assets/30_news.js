@@ -32,6 +32,7 @@
   async function tick() {
     if (busy || !data.config) return;
     busy = true;
+    emit("clock");
     try {
       if (ticks++ % RUNS_EVERY === 0 || !state.run) await askRuns();
       if (state.run) await askManifest(state.run);

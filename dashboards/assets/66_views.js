@@ -9,6 +9,23 @@
   };
   const SHOW_WAITING_AFTER = 300; // ms
 
+  /** A line at the epoch in every panel over epochs: moving an element costs nothing, a relayout of plotly 40 ms. */
+  function placeEpochLines(plot) {
+    const layout = plot._fullLayout;
+    if (!layout?._plots) return;
+    const epoch = repviz.currentEpoch();
+    const lines = [...plot.querySelectorAll(".epoch-line")];
+    const panels = Object.values(layout._plots).filter(({ xaxis }) => xaxis?.range && xaxis.type !== "category");
+    panels.forEach(({ xaxis, yaxis }, number) => {
+      const line = lines[number] ?? plot.appendChild(element("div", { class: "epoch-line" }));
+      line.hidden = epoch === null || epoch < xaxis.range[0] || epoch > xaxis.range[1];
+      line.style.left = `${xaxis._offset + xaxis.d2p(epoch ?? 0)}px`;
+      line.style.top = `${yaxis._offset}px`;
+      line.style.height = `${yaxis._length}px`;
+    });
+    for (const line of lines.slice(panels.length)) line.remove();
+  }
+
   class View {
     /** `name` of the picture; `over`: over epochs instead of one epoch. */
     constructor(name, over) {
@@ -130,21 +147,8 @@
       return `epoch ${this.epoch} is drawn: there is no ${kind} at epoch ${at}`;
     }
 
-    /** A line at the epoch in every panel over epochs: moving an element costs nothing, a relayout of plotly 40 ms. */
     placeLines() {
-      const layout = this.plot._fullLayout;
-      if (!layout?._plots) return;
-      const epoch = repviz.currentEpoch();
-      const lines = [...this.plot.querySelectorAll(".epoch-line")];
-      const panels = Object.values(layout._plots).filter(({ xaxis }) => xaxis?.range && xaxis.type !== "category");
-      panels.forEach(({ xaxis, yaxis }, number) => {
-        const line = lines[number] ?? this.plot.appendChild(element("div", { class: "epoch-line" }));
-        line.hidden = epoch === null || epoch < xaxis.range[0] || epoch > xaxis.range[1];
-        line.style.left = `${xaxis._offset + xaxis.d2p(epoch ?? 0)}px`;
-        line.style.top = `${yaxis._offset}px`;
-        line.style.height = `${yaxis._length}px`;
-      });
-      for (const line of lines.slice(panels.length)) line.remove();
+      repviz.placeEpochLines(this.plot);
     }
 
     resize() {
@@ -213,5 +217,5 @@
     }
   }
 
-  repviz.View = View;
+  Object.assign(repviz, { View, placeEpochLines });
 })();

@@ -67,7 +67,9 @@
     const epoch = most ? `epoch ${progress.epoch} of ${most}` : `epoch ${progress.epoch}`;
     const live = manifest.state === "running";
     const step = live && perEpoch && within > 0 ? ` · step ${Math.round(within * perEpoch)} of ${perEpoch}` : "";
-    mount.append(element("span", {}, epoch + step));
+    const waiting = progress.background?.waiting;
+    const behind = waiting ? ` · ${waiting} ${waiting === 1 ? "epoch waits" : "epochs wait"} to be looked at` : "";
+    mount.append(element("span", {}, epoch + step + behind));
     if (!most || !live) return;
     const bar = element("div", { class: "progress", "aria-hidden": "true" }, element("div"));
     bar.firstChild.style.width = `${Math.min(100, (100 * (progress.epoch + within)) / most)}%`;
@@ -119,9 +121,12 @@
 
   // --- pages, notices, empty states ---
 
+  /** Whether a page has something to show where no run is open. */
+  const withoutRun = (name) => data.config.without_run.includes(name) && Boolean(data.runs?.runs.length);
+
   function showPage() {
     for (const name of data.config.pages) {
-      byId(`page-${name}`).hidden = name !== state.page || data.manifest === null;
+      byId(`page-${name}`).hidden = name !== state.page || (data.manifest === null && !withoutRun(name));
       mirror(`nav-${name}`, { active: name === state.page });
     }
   }

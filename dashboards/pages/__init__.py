@@ -5,10 +5,12 @@ from typing import Any
 from repviz.dashboards.drawing import Pictures
 from repviz.dashboards.pages import overview, representations
 from repviz.dashboards.pages.diagnostics import DIAGNOSTIC_PAGES, OTHER
+from repviz.dashboards.pages.scripted import COMPARE, FILM, LOG, RUNS
 
 GROUPS = (
     ("", (overview, representations)),
-    ("Diagnostics", DIAGNOSTIC_PAGES),
+    ("Diagnostics", (*DIAGNOSTIC_PAGES, FILM)),
+    ("Runs", (RUNS, COMPARE, LOG)),
 )
 """Title and pages of each part of the navigation."""
 
@@ -31,6 +33,7 @@ def what_pages_show(pictures: Pictures) -> dict[str, Any]:
     return {
         "views": views,
         "rest": OTHER.NAME,
+        "without_run": [RUNS.NAME],
         "epochs_of": {page: sorted({kinds[name] for name in shown}) for page, shown in views.items()}
         | {page: list(shown) for page, shown in _EPOCHS_OF.items()},
         "pictures": {
