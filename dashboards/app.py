@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dash import ClientsideFunction, Dash, Input
 
-from repviz.dashboards import guard, ids
+from repviz.dashboards import guard, ids, login
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.drawing import Drawer, Pictures
@@ -43,12 +43,20 @@ _INDEX = """<!DOCTYPE html>
 """
 
 
-def create_app(runs_dir: Path | str, accepted_host: Callable[[str], bool] = guard.is_loopback) -> Dash:
+def create_app(
+    runs_dir: Path | str,
+    accepted_host: Callable[[str], bool] = guard.is_loopback,
+    *,
+    password: str | None = None,
+    read_only: bool = False,
+) -> Dash:
     """The dashboard of ``runs_dir``, which need not exist yet.
 
     Args:
         runs_dir: folder of the runs.
         accepted_host: which host names requests may bear; see ``guard.accepted_host``.
+        password: asked for before anything is shown; None = nobody is asked.
+        read_only: refuse requests that are not for reading; see ``guard.install``.
     """
     app = Dash(
         "repviz",
@@ -71,7 +79,9 @@ def create_app(runs_dir: Path | str, accepted_host: Callable[[str], bool] = guar
     drawer = Drawer(_FIGURES_BYTES, _HISTORY_BYTES)
     app.server.register_blueprint(data_routes(catalog, manifests, FileCache(_SAMPLES_BYTES), pictures, drawer))
     hashes = app.csp_hashes()
-    guard.install(app.server, accepted_host, lambda: hashes)
+    guard.install(app.server, accepted_host, lambda: hashes, read_only=read_only)
+    if password is not None:
+        login.install(app.server, password)
     return app
 
 

@@ -10,6 +10,9 @@ from flask import Flask, Response, abort, request
 MAX_BODY_BYTES = 1_000_000
 """The largest request body; what a page sends is a few kilobytes."""
 
+_READING = {"GET", "HEAD", "OPTIONS"}
+_POSTED = {"/_dash-update-component", "/login"}
+
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -45,8 +48,14 @@ def accepted_host(bound_to: str) -> Callable[[str], bool]:
     return accepted
 
 
-def install(server: Flask, accepted: Callable[[str], bool], script_hashes: Callable[[], list[str]]) -> None:
-    """Check every request to ``server``: Host 403, foreign Origin 403, body over ``MAX_BODY_BYTES`` 413."""
+def install(
+    server: Flask, accepted: Callable[[str], bool], script_hashes: Callable[[], list[str]], *, read_only: bool = False
+) -> None:
+    """Check every request to ``server``: Host 403, foreign Origin 403, body over ``MAX_BODY_BYTES`` 413.
+
+    Nothing of the dashboard itself writes to the runs; ``read_only`` also refuses (405) what an installed package may
+    have added: every method that is not for reading, but for the calls that draw and the login.
+    """
     server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
 
     @server.before_request
@@ -58,6 +67,8 @@ def install(server: Flask, accepted: Callable[[str], bool], script_hashes: Calla
             abort(403, "another site may not ask")
         if (request.content_length or 0) > MAX_BODY_BYTES:
             abort(413)
+        if read_only and request.method not in _READING and request.path not in _POSTED:
+            abort(405, "this dashboard is read-only")
 
     @server.after_request
     def add_headers(response: Response) -> Response:

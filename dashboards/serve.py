@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import sys
 import threading
 import webbrowser
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 _THREADS = 8
 
 
-def dashboard(runs_dir: str = "runs", host: str = "127.0.0.1", port: int = 8050, open_browser: bool = False) -> None:
+def dashboard(
+    runs_dir: str = "runs",
+    host: str = "127.0.0.1",
+    port: int = 8050,
+    open_browser: bool = False,
+    password: str | None = None,
+    read_only: bool = False,
+) -> None:
     """Serve the runs in ``runs_dir`` until interrupted, and print the address as soon as it can be opened.
 
     Args:
@@ -25,11 +33,13 @@ def dashboard(runs_dir: str = "runs", host: str = "127.0.0.1", port: int = 8050,
         host: address to listen on. Only ``host`` counts, whatever the environment variable HOST says.
         port: port to listen on; 0 takes a free one.
         open_browser: open the address in the browser.
+        password: asked for before anything is shown; default: the environment variable REPVIZ_PASSWORD, if set.
+        read_only: refuse requests that are not for reading.
 
     Raises:
         UserError: the folder, the host or the port cannot be used; the message says what to do.
     """
-    server = make_server(runs_dir, host, port)
+    server = make_server(runs_dir, host, port, password=password, read_only=read_only)
     address = address_of(server, host)
     _say(f"repviz dashboard: {address}  (runs in {Path(runs_dir).resolve()}; Ctrl+C ends it)")
     if open_browser:
@@ -38,7 +48,9 @@ def dashboard(runs_dir: str = "runs", host: str = "127.0.0.1", port: int = 8050,
         server.run()
 
 
-def make_server(runs_dir: str, host: str, port: int) -> "BaseWSGIServer | MultiSocketServer":
+def make_server(
+    runs_dir: str, host: str, port: int, *, password: str | None = None, read_only: bool = False
+) -> "BaseWSGIServer | MultiSocketServer":
     """A server that listens already and answers once its ``run`` is called; errors as for ``dashboard``."""
     folder = Path(runs_dir)
     _check(folder, port)
@@ -48,14 +60,14 @@ def make_server(runs_dir: str, host: str, port: int) -> "BaseWSGIServer | MultiS
     from repviz.dashboards import guard
     from repviz.dashboards.app import create_app
 
+    password = os.environ.get("REPVIZ_PASSWORD") or None if password is None else password
+    if password is not None and not password:
+        raise UserError("the password is empty; give one with --password, or leave the option out")
     if not guard.is_loopback(host):
-        _say(
-            f"warning: {host} is not the loopback address: everyone who can reach this machine can see "
-            f"the runs, their texts included. Leave --host out to keep them to yourself."
-        )
+        _say(_warning(host, password))
     # A browser opens several connections at once; waitress warns when they wait for a moment.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    app = create_app(folder, guard.accepted_host(host))
+    app = create_app(folder, guard.accepted_host(host), password=password, read_only=read_only)
     try:
         return create_server(
             app.server,
@@ -89,6 +101,18 @@ def _check(folder: Path, port: int) -> None:
         raise UserError(f"{folder} is a run; name the folder that holds it: --runs-dir {folder.resolve().parent}")
     if not 0 <= port <= 65535:
         raise UserError(f"port {port} does not exist; choose one from 1 to 65535, or 0 for a free one")
+
+
+def _warning(host: str, password: str | None) -> str:
+    if password is None:
+        return (
+            f"warning: {host} is not the loopback address: everyone who can reach this machine can see the runs, "
+            "their texts included. Leave --host out to keep them to yourself, or set a password with REPVIZ_PASSWORD."
+        )
+    return (
+        f"warning: {host} is not the loopback address, and the connection is not encrypted: whoever can listen on the "
+        "way sees the password and the runs. Put a server with HTTPS in front of it where that matters."
+    )
 
 
 def _advice(error: Exception, host: str, port: int) -> str:

@@ -128,23 +128,26 @@
     /** What is said beside the title, and the line of the epoch. */
     decorate() {
       const parts = [this.answer?.subtitle, this.over ? null : this.earlier()];
-      if (this.answer?.damaged.length) parts.push(`left out: ${this.answer.damaged.join("; ")}`);
+      const left = (this.answer?.damaged ?? []).map((text) => text.split(":")[0]);
+      if (left.length) parts.push(`${left.join(", ")} cannot be read and ${left.length > 1 ? "are" : "is"} left out`);
       this.note.textContent = parts.filter(Boolean).join(" · ");
-      this.note.title = this.note.textContent;
+      this.note.title = [this.note.textContent, ...(this.answer?.damaged ?? [])].join("\n");
       if (this.over) this.placeLines();
     }
 
-    /** Why an earlier epoch is drawn than the one that is looked at; null where it is not. */
+    /** That an earlier epoch is drawn than the one that is looked at, and what failed since it; null where nothing. */
     earlier() {
       const at = repviz.currentEpoch();
-      if (this.epoch === at || this.epoch === null || at === null) return null;
+      if (this.epoch === null || at === null) return null;
       const kind = repviz.kindOf(this.name);
-      const failed = data.manifest?.errors.kinds[kind];
-      if (failed?.epochs.includes(at)) {
-        const reason = failed.last.epoch === at ? `: ${failed.last.error}: ${failed.last.message}` : "";
-        return `epoch ${this.epoch} is drawn, for ${kind} failed at epoch ${at}${reason}`;
+      const next = repviz.epochsOf(kind).find((epoch) => epoch > this.epoch) ?? Infinity;
+      const failed = data.manifest?.errors.kinds[kind] ?? { epochs: [] };
+      const since = failed.epochs.filter((epoch) => epoch > this.epoch && epoch < next);
+      if (since.length) {
+        const reason = since.includes(failed.last.epoch) ? `: ${failed.last.error}: ${failed.last.message}` : "";
+        return `epoch ${this.epoch} is drawn, ${kind} failed at epoch ${since.join(", ")}${reason}`;
       }
-      return `epoch ${this.epoch} is drawn: there is no ${kind} at epoch ${at}`;
+      return this.epoch === at ? null : `epoch ${this.epoch} is drawn: there is no ${kind} at epoch ${at}`;
     }
 
     placeLines() {

@@ -100,6 +100,12 @@ def _add_dashboard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8050, help="port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.add_argument(
+        "--password",
+        default=None,
+        help="ask for it before anything is shown; better set REPVIZ_PASSWORD, which no list of processes shows",
+    )
+    parser.add_argument("--read-only", action="store_true", help="refuse every request that is not for reading")
 
 
 def _add_diagnose(parser: argparse.ArgumentParser) -> None:
@@ -177,7 +183,14 @@ def _add_data(commands: "argparse._SubParsersAction") -> None:
 def _dashboard(options: argparse.Namespace) -> None:
     from repviz.dashboards.serve import dashboard
 
-    dashboard(options.runs_dir, options.host, options.port, options.open)
+    dashboard(
+        options.runs_dir,
+        options.host,
+        options.port,
+        options.open,
+        password=options.password,
+        read_only=options.read_only,
+    )
 
 
 def _runs(options: argparse.Namespace) -> None:

@@ -63,16 +63,20 @@ def _draw_points(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, axe
         if not len(rows) or (view.classes is not None and k not in view.classes):
             continue
         name = "no class" if k == NO_CLASS else names[k]
+        color = look.no_class if k == NO_CLASS else colors[k]
+        _add_legend(target, name, {"color": color, "size": 8}, axes)
         target.add_trace(
             go.Splom(
                 dimensions=[{"label": axis, "values": values[rows, i]} for i, axis in enumerate(axes)],
                 customdata=rows,
                 name=name,
+                legendgroup=name,
+                showlegend=False,
                 showupperhalf=False,
                 diagonal={"visible": False},
                 selectedpoints=np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None,
                 marker={
-                    "color": look.no_class if k == NO_CLASS else colors[k],
+                    "color": color,
                     "symbol": _SYMBOL_CODES[split[rows]],
                     "size": sizes[split[rows]],
                     "opacity": 0.8,
@@ -82,8 +86,14 @@ def _draw_points(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, axe
             )
         )
     for code, (name, symbol, size) in enumerate(zip(SPLIT_NAMES, SPLIT_SYMBOLS, SPLIT_SIZES, strict=True)):
-        if (split == code).any():  # an empty trace that says what the shape means
-            marker = {"color": look.muted, "symbol": symbol, "size": size + 2}
-            # on the axes of a cell that is drawn: the one of the diagonal would bring axes of its own
-            place = {"xaxis": "x", "yaxis": "y2" if len(axes) > 1 else "y"}
-            target.add_trace(go.Scatter(x=[None], y=[None], mode="markers", name=name, marker=marker, **place))
+        if (split == code).any():
+            _add_legend(target, name, {"color": look.muted, "symbol": symbol, "size": size + 2}, axes)
+
+
+def _add_legend(target: go.Figure, name: str, marker: dict[str, object], axes: list[str]) -> None:
+    """An empty trace for the legend: a class would be shown by the shape of its first point."""
+    # on the axes of a cell that is drawn: the one of the diagonal would bring axes of its own
+    place = {"xaxis": "x", "yaxis": "y2" if len(axes) > 1 else "y"}
+    target.add_trace(
+        go.Scatter(x=[None], y=[None], mode="markers", name=name, legendgroup=name, marker=marker, **place)
+    )
