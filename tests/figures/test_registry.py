@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from repviz.errors import UserError
-from repviz.figures import projection, registry
+from repviz.figures import landscape, projection, registry
 
 
 def test_built_in_figures_are_found():
@@ -13,7 +13,9 @@ def test_built_in_figures_are_found():
     assert "projection" in registry.figure_kinds()
 
 
-@pytest.mark.parametrize("name", ["os", "registry", "view", "metrics", "..", "projection.sub", "", "__init__"])
+@pytest.mark.parametrize(
+    "name", ["os", "registry", "view", "metrics", "comparison", "..", "projection.sub", "", "__init__"]
+)
 def test_names_that_are_no_kind_are_refused(name):
     with pytest.raises(UserError, match="projection"):
         registry.figure_of(name)
@@ -28,3 +30,13 @@ def test_an_installed_package_adds_a_figure_but_cannot_replace_one(monkeypatch):
     assert registry.figure_of("entropy")(9) == 3
     assert registry.figure_of("projection") is projection.figure
     assert "entropy" in registry.figure_kinds()
+
+
+def test_a_picture_says_what_its_module_declares(monkeypatch):
+    known = registry.picture_of("landscape")
+    assert (known.kind, known.options) == ("landscape", landscape.OPTIONS)
+    assert (known.over_epochs, known.history) == (landscape.over_epochs, ("cut_alpha",))
+    points = [EntryPoint("entropy", "math:sqrt", registry.ENTRY_POINTS)]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.ENTRY_POINTS else [])
+    bare = registry.picture_of("entropy")
+    assert (bare.kind, bare.over_epochs, bare.options, bare.one_layer) == ("entropy", None, {}, False)
