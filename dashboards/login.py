@@ -114,7 +114,7 @@ def install(server: Flask, password: str, attempts: Attempts | None = None) -> N
             return _answer(signer, tried, is_right)
         if logged_in():
             return None
-        if request.method == "GET" and request.accept_mimetypes.best == "text/html":
+        if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
             return redirect(f"/login?{request.query_string.decode('latin-1')}")
         return jsonify(
             {"problem": "login", "message": "the password is needed; reload the page"}

@@ -10,7 +10,8 @@ from repviz.dashboards.login import COOKIE, PAUSE_SECONDS, WRONG_ALLOWED, Attemp
 from repviz.dashboards.serve import make_server
 from repviz.errors import UserError
 
-PAGE = {"Accept": "text/html,*/*"}
+PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
+"""As Chromium asks for a page."""
 
 
 @pytest.fixture
