@@ -144,4 +144,6 @@ def _answer(signer: URLSafeTimedSerializer, tried: Attempts, is_right: Callable[
 def _form(message: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
     text = f'<p role="alert">{escape(message)}</p>' if message else ""
     page = _PAGE.format(query=escape(request.query_string.decode("latin-1")), message=text)
-    return Response(page, status, mimetype="text/html", headers={"Cache-Control": "no-store"})
+    # With no-referrer, as elsewhere, a browser would send the form with "Origin: null", which the guard refuses.
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
+    return Response(page, status, mimetype="text/html", headers=headers)

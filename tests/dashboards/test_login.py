@@ -37,6 +37,7 @@ def test_a_page_leads_to_the_form_and_back_to_what_was_asked_for(app):
     asked = client.get("/?run=x&page=probes", headers=PAGE)
     assert (asked.status_code, asked.headers["Location"]) == (302, "/login?run=x&page=probes")
     form = client.get("/login?run=x&page=probes")
+    assert form.headers["Referrer-Policy"] == "same-origin"
     assert 'action="login?run=x&amp;page=probes"' in form.get_data(as_text=True)
     entered = log_in(client, query="?run=x&page=probes")
     assert (entered.status_code, entered.headers["Location"]) == (302, "/?run=x&page=probes")
