@@ -15,6 +15,7 @@ def add_export(commands: Commands) -> None:
     """Add the subcommands of ``export``."""
     _add_video(_command(commands, "video", _video, "the maps in motion, as MP4, WebM or GIF"))
     _add_figures(_command(commands, "figures", _figures, "every figure as HTML, PNG and SVG"))
+    _add_report(_command(commands, "report", _report, "one HTML file with everything, that opens offline"))
 
 
 def _command(
@@ -47,13 +48,21 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_figures(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--kind", type=lambda text: text.split(","), default=None, help="as in probe,metrics; default: all"
-    )
+    parser.add_argument("--kind", type=_names, default=None, help="as in probe,metrics; default: all")
     _add_epoch(parser)
     _add_theme(parser, "light")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: exports/figures in the run")
     parser.add_argument("--html-only", action="store_true", help="no PNG and SVG, which need kaleido and a browser")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    _add_epoch(parser)
+    parser.add_argument("--layers", type=_names, default=None, help="whose maps play, as in input,logits")
+    parser.add_argument("--method", default=None, help="umap or pca; default: umap where there is one")
+    _add_theme(parser, "light")
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="FILE", help="default: exports/report.html in the run"
+    )
 
 
 def _add_epoch(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +95,13 @@ def _figures(options: argparse.Namespace) -> None:
     sys.stdout.write(f"written: {len(written)} files in {written[0].parent}\n")
 
 
+def _report(options: argparse.Namespace) -> None:
+    from repviz.exports.report import write_report
+
+    chosen = {name: getattr(options, name) for name in ("epoch", "layers", "method", "theme")}
+    _written(write_report(_run_dir(options), options.out, **chosen))
+
+
 def _run_dir(options: argparse.Namespace) -> Path:
     from repviz.store.listing import named_or_newest
 
@@ -94,6 +110,10 @@ def _run_dir(options: argparse.Namespace) -> Path:
 
 def _written(path: Path) -> None:
     sys.stdout.write(f"written: {path}\n")
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _size(text: str) -> tuple[int, int]:
