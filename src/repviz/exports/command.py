@@ -16,6 +16,10 @@ def add_export(commands: Commands) -> None:
     _add_video(_command(commands, "video", _video, "the maps in motion, as MP4, WebM or GIF"))
     _add_figures(_command(commands, "figures", _figures, "every figure as HTML, PNG and SVG"))
     _add_report(_command(commands, "report", _report, "one HTML file with everything, that opens offline"))
+    _add_files(_command(commands, "tensorboard", _tensorboard, "the files of TensorBoard's Embedding Projector"), "DIR")
+    _add_files(_command(commands, "parquet", _parquet, "a table with a row per point, for other viewers"), "FILE")
+    npz = _command(commands, "npz", _npz, "projections, probes, landscapes and surfaces as npz and csv, all epochs")
+    _add_out(npz, "DIR")
 
 
 def _command(
@@ -65,6 +69,15 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_files(parser: argparse.ArgumentParser, what: str) -> None:
+    _add_epoch(parser)
+    _add_out(parser, what)
+
+
+def _add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--out", type=Path, default=None, metavar=what, help="default: in the run's exports folder")
+
+
 def _add_epoch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epoch", default="best", help="best, last or a number; the nearest measured (default: best)")
 
@@ -100,6 +113,25 @@ def _report(options: argparse.Namespace) -> None:
 
     chosen = {name: getattr(options, name) for name in ("epoch", "layers", "method", "theme")}
     _written(write_report(_run_dir(options), options.out, **chosen))
+
+
+def _tensorboard(options: argparse.Namespace) -> None:
+    from repviz.exports.tensorboard import write_tensorboard
+
+    out = write_tensorboard(_run_dir(options), options.out, epoch=options.epoch)
+    sys.stdout.write(f"written: {out}; look at it with: tensorboard --logdir {out}\n")
+
+
+def _parquet(options: argparse.Namespace) -> None:
+    from repviz.exports.parquet import write_parquet
+
+    _written(write_parquet(_run_dir(options), options.out, epoch=options.epoch))
+
+
+def _npz(options: argparse.Namespace) -> None:
+    from repviz.exports.npz import write_npz
+
+    _written(write_npz(_run_dir(options), options.out))
 
 
 def _run_dir(options: argparse.Namespace) -> Path:
