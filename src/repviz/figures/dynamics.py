@@ -30,6 +30,8 @@ _SHARES = (
     ("train_learned", "right at some epoch", lambda v: v == 1),
     ("train_forgetting", "forgotten at least once", lambda v: v > 0),
 )
+HISTORY = ("train_confidence", "confidence", "split", "suspect_row", *(name for name, _, _ in _SHARES))
+"""Variables that ``over_epochs`` reads."""
 
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:

@@ -9,6 +9,8 @@ from repviz.figures.lines import add_band, add_line
 from repviz.figures.view import View
 from repviz.theme import LOOKS, class_colors, template
 
+HISTORY = ("shapley", "shapley_error", "accuracy", "gamma_norm", "beta_norm")
+"""Variables that ``over_epochs`` reads."""
 _ERRORS = 2
 """Standard errors that a band or bar reaches on either side."""
 
