@@ -40,7 +40,7 @@ NEVER = {
     "repviz.exports.figures": {*TORCH, "dash", "repviz.diagnostics", "kaleido", "matplotlib"},
     "repviz.exports.report": {*TORCH, "dash", "repviz.diagnostics", "kaleido", "matplotlib"},
     "repviz.exports.tensorboard": {*TORCH, "dash", "repviz.diagnostics", "tensorboard", "matplotlib"},
-    "repviz.exports.parquet": {*TORCH, "dash", "repviz.diagnostics", "pyarrow", "matplotlib"},
+    "repviz.exports.parquet": {*TORCH, "dash", "repviz.diagnostics", "matplotlib"},
     "repviz.exports.npz": {*TORCH, *VIEW, "repviz.diagnostics", "matplotlib"},
     "repviz.exports.encoding": {*TORCH, *VIEW, *FILES, "matplotlib"},
     "repviz.theme": {*TORCH, "dash", *FILES},
