@@ -95,7 +95,7 @@ class RunFiles:
         """Rows of ``results.csv`` by name; none before training has ended.
 
         Raises:
-            ValueError: a cell is not a number.
+            ValueError: a cell is not a number; KeyError: a column is missing.
         """
         path = self.path / RESULTS_FILE
         return read_results(self._checked(path).parent) if path.exists() else {}

@@ -9,7 +9,17 @@ from repviz.dashboards import ids
 from repviz.dashboards.drawing import Pictures
 from repviz.dashboards.pages import GROUPS, PAGES, what_pages_show
 from repviz.figures.projection import METHOD_NAMES
-from repviz.theme import DARK, FONT_FAMILY, LIGHT, SPLIT_NAMES, SPLIT_SIZES, Look
+from repviz.theme import (
+    DARK,
+    FONT_FAMILY,
+    LIGHT,
+    NO_COLOR,
+    SPLIT_NAMES,
+    SPLIT_SIZES,
+    YES_COLOR,
+    Look,
+    scale_colors,
+)
 from repviz.version import __version__
 
 _KEYS = (
@@ -18,7 +28,7 @@ _KEYS = (
     (["→", "."], "next epoch"),
     (["Home"], "first epoch"),
     (["End"], "latest epoch, and follow it"),
-    (["Esc"], "all classes; back from one map to all"),
+    (["Esc"], "clear the selection; then all classes, all maps"),
     (["?"], "this list"),
 )
 _ACCENT = [
@@ -80,7 +90,7 @@ def _config(pictures: Pictures) -> dict[str, Any]:
         "pages": [page.NAME for page in PAGES],
         **what_pages_show(pictures),
         "methods": [[method, METHOD_NAMES[method]] for method in ("umap", "pca")],
-        "looks": {name: _colors(look) for name, look in looks.items()},
+        "looks": {name: _colors(look) | {"scale": scale_colors(name)} for name, look in looks.items()},
     }
 
 
@@ -89,7 +99,10 @@ def _colors(look: Look) -> dict[str, Any]:
         "surface": look.surface,
         "text": look.text,
         "muted": look.muted,
+        "accent": look.accent,
         "no_class": look.no_class,
+        "yes": YES_COLOR,
+        "no": NO_COLOR,
         "splits": list(look.splits),
     }
 
@@ -171,6 +184,7 @@ def _main() -> html.Main:
     return html.Main(
         [
             html.Div(id=ids.NOTICE, className="notice", role="alert", hidden=True),
+            html.Div(id=ids.SELECTION, className="selection-bar", role="status", hidden=True),
             *(html.Div(page.layout(), id=ids.page(page.NAME), className="page", hidden=True) for page in PAGES),
         ],
         className="main",
@@ -216,6 +230,8 @@ def _help() -> dmc.Modal:
     ]
     mouse = [
         html.P("On a map: drag moves it, the wheel zooms, a double click on its title shows it alone."),
+        html.P("Shift and drag selects with a lasso, on all maps at once; with Ctrl it adds, with Alt it takes out."),
+        html.P("A click on a point chooses it: its nearest neighbours in each layer's own space are shown."),
         html.P("In the list of classes: a click shows that class alone, with Ctrl or Shift it joins the others."),
     ]
     return dmc.Modal([*rows, html.Div(mouse, className="help-mouse")], id=ids.HELP_DIALOG, title="Keys", centered=True)

@@ -10,6 +10,7 @@ from typing import Any
 from repviz.dashboards.cache import FileCache, Stamp, stamp_of
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
 from repviz.dashboards.frames import KIND, header_of, n_bytes, read_frames
+from repviz.dashboards.values import values_of
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError
 from repviz.store.listing import best_row
 from repviz.store.metrics_table import Row, read_metrics
@@ -22,6 +23,8 @@ Stamps = dict[int, tuple[Path, Stamp]]
 """Files by epoch, with what tells one version of a file from the next."""
 
 _RUN_FACTS = ("progress", "max_epochs", "classes", "kinds", "data", "started", "ended", "error")
+BASELINE = "logistic_regression"
+"""The row of ``results.csv`` that curves are compared with."""
 _SHOWN_ERRORS = 20
 _LOOK_SECONDS = 0.2
 """How long one poll may go on looking into artifacts that it does not know yet."""
@@ -35,6 +38,7 @@ class Manifests:
         self._catalog = catalog
         self._frames = frames
         self._extents: dict[Path, tuple[Stamp, dict[str, dict[str, list[float]]]]] = {}
+        self._listed: dict[Path, tuple[Stamp, list[dict[str, str]]]] = {}
         self._tables = FileCache(16_000_000)
         self._lock = threading.Lock()
 
@@ -54,6 +58,12 @@ class Manifests:
             kind: {"epochs": list(known), "versions": [_version(stamp) for _, stamp in known.values()]}
             for kind, known in stamps.items()
         }
+        content["values"] = {
+            kind: found
+            for kind, known in stamps.items()
+            if known and (found := self._values(*list(known.values())[-1]))
+        }
+        content["baseline"] = self._baseline(run, content)
         content["errors"] = _errors(run)
         content["sample"] = self._sample_version(run)
         content["extents"] = self._all_extents(stamps.get(KIND, {}))
@@ -110,6 +120,27 @@ class Manifests:
             "epochs": [row["epoch"] for row in rows],
             "version": _version(stamp_of(path)) if path is not None else "",
         }
+
+    def _values(self, path: Path, stamp: Stamp) -> list[dict[str, str]]:
+        """What the newest artifact of a kind knows of every point of the sample."""
+        with self._lock:
+            known = self._listed.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            found = values_of(path)
+        except (*UNREADABLE, FileNotFoundError):
+            found = []  # whoever asks for the values is told why
+        with self._lock:
+            self._listed[path] = (stamp, found)
+        return found
+
+    def _baseline(self, run: RunFiles, content: dict[str, Any]) -> dict[str, float] | None:
+        try:
+            return run.results().get(BASELINE)
+        except (NotThereError, OSError, ValueError, KeyError, TypeError) as error:
+            content["problems"].append(f"results.csv cannot be read: {error}")
+            return None
 
     def _sample_version(self, run: RunFiles) -> str | None:
         try:

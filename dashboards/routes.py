@@ -1,5 +1,6 @@
 """Data for the pages' scripts: what there is as JSON, maps as binary frames, one sample's text on demand."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ import xarray as xr
 from flask import Blueprint, Response, jsonify, request
 
 from repviz.dashboards.cache import FileCache
-from repviz.dashboards.catalog import Catalog, NotThereError
+from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
 from repviz.dashboards.drawing import Drawer, DrawingError, Pictures
 from repviz.dashboards.figure_routes import add_figure_routes
 from repviz.dashboards.frames import with_header
 from repviz.dashboards.manifest import UNREADABLE, Manifests
 from repviz.dashboards.run_routes import add_run_routes
+from repviz.dashboards.value_routes import add_value_routes
 from repviz.errors import UserError
 from repviz.store.hdf5 import read_dataset
 from repviz.theme import SPLIT_NAMES
@@ -50,7 +52,11 @@ def data_routes(
             raise NotThereError(f"run {run} has no {method!r} at epoch {epoch}; there is {', '.join(there)}")
         return _same_or_new(Response(there[method], mimetype=_BINARY))
 
-    _add_sample(routes, catalog, samples)
+    def sample_of(run: RunFiles) -> xr.Dataset:
+        return samples.get(run.sample(), read_points, _dataset_bytes)
+
+    _add_sample(routes, catalog, sample_of)
+    add_value_routes(routes, catalog, sample_of, _same_or_new)
     add_figure_routes(routes, catalog, pictures, drawer)
     add_run_routes(routes, catalog, manifests)
 
@@ -63,15 +69,14 @@ def data_routes(
     return routes
 
 
-def _add_sample(routes: Blueprint, catalog: Catalog, samples: FileCache) -> None:
+def _add_sample(routes: Blueprint, catalog: Catalog, sample_of: Callable[[RunFiles], xr.Dataset]) -> None:
     @routes.get("/runs/<run>/sample")
     def sample(run: str) -> Response:
-        dataset = samples.get(catalog.find(run).sample(), read_points, _dataset_bytes)
-        return _same_or_new(Response(points(dataset), mimetype=_BINARY))
+        return _same_or_new(Response(points(sample_of(catalog.find(run))), mimetype=_BINARY))
 
     @routes.get("/runs/<run>/sample/<int:row>")
     def one(run: str, row: int) -> Response:
-        dataset = samples.get(catalog.find(run).sample(), read_points, _dataset_bytes)
+        dataset = sample_of(catalog.find(run))
         if row >= dataset.sizes["sample"]:
             raise NotThereError(f"the sample of run {run} has {dataset.sizes['sample']} rows, not {row + 1}")
         return jsonify(description(dataset, row))
@@ -120,7 +125,8 @@ def points(dataset: xr.Dataset) -> bytes:
     if labels.max(initial=-1) > np.iinfo(np.int16).max:
         raise ValueError(f"a label of {int(labels.max())} is more than a page can show")
     split = np.asarray(dataset["split"].values, np.int8)
-    header = {"n": len(labels), "has_text": "text" in dataset}
+    names = [str(name) for name in dataset["column"].values] if "tabular" in dataset and "column" in dataset else []
+    header = {"n": len(labels), "has_text": "text" in dataset, "columns": names}
     return with_header(header, labels.astype("<i2").tobytes() + split.tobytes())
 
 

@@ -8,7 +8,17 @@ import pytest
 
 import repviz.dashboards
 from repviz.palette import CLASS_COLORS
-from repviz.theme import DARK, LIGHT, LOOKS, SPLIT_NAMES, SPLIT_SIZES, SPLIT_SYMBOLS, class_colors, template
+from repviz.theme import (
+    DARK,
+    LIGHT,
+    LOOKS,
+    SPLIT_NAMES,
+    SPLIT_SIZES,
+    SPLIT_SYMBOLS,
+    class_colors,
+    scale_colors,
+    template,
+)
 
 # Machado et al. (2009), severity 1, on linear RGB.
 DEUTERANOPIA = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
@@ -132,3 +142,14 @@ def test_templates_use_the_look():
         assert layout.paper_bgcolor == look.surface
         assert layout.font.color == look.text
         assert layout.font.family.startswith("Inter")
+
+
+@pytest.mark.parametrize("theme", LOOKS)
+def test_a_scale_leads_evenly_away_from_the_background_and_is_seen_at_both_ends(theme):
+    colors = scale_colors(theme)
+    contrasts = [contrast(color, LOOKS[theme].surface) for color in colors]
+    assert contrasts[0] > {"light": 1.6, "dark": 2.2}[theme]  # as for classes, see palette.py
+    assert all(later >= earlier * 0.995 for earlier, later in itertools.pairwise(contrasts))
+    lightness = oklab(linear(colors))[:, 0]
+    steps = np.abs(np.diff(lightness))
+    assert steps.max() < 3 * steps.mean()

@@ -1,7 +1,7 @@
 // The one place that knows what is being looked at. Everything else listens to it.
 //
 // `state` is what the user chose and what the URL says; `data` is what the server told. Modules subscribe with
-// `on(event, listener)`: "state" (changed keys), "manifest", "metrics", "sample", "runs". Controls of Dash report to
+// `on(event, listener)`: "state" (changed keys), "manifest", "metrics", "sample", "colors", "overlays", "runs". Controls of Dash report to
 // `set`, and are told about changes that come from elsewhere (URL, keys, play) with `mirror`.
 window.repviz = (() => {
   const DEFAULTS = {
@@ -13,6 +13,12 @@ window.repviz = (() => {
     layer: null, // one layer alone, null = all
     classes: null, // class numbers that are shown, null = all
     splits: null, // split codes that are shown, null = all
+    selection: null, // rows of the sample, ascending; null = none
+    point: null, // the one row that has a ring on every map, null = none
+    color: "class", // or "<kind>.<value>" of an artifact, or "sample.<column>"
+    ghost: null, // an earlier epoch whose points are drawn faintly, null = none
+    trails: false, // the way of the selected points
+    tool: "move", // what the mouse does on a map: move, lasso, box
     axes: "locked", // "locked": one box for all epochs; "free": each epoch fills its map
     labels: true,
     log: false,
@@ -52,8 +58,9 @@ window.repviz = (() => {
 
   // --- the URL ---
 
-  const TEXTS = ["run", "page", "method", "layer", "axes"];
+  const TEXTS = ["run", "page", "method", "layer", "axes", "color"];
   const LISTS = ["classes", "splits"];
+  const NUMBERS = ["point", "ghost"];
 
   function writeUrl(push) {
     if (!data.config) return; // what the URL says has not been read yet
@@ -61,6 +68,10 @@ window.repviz = (() => {
     for (const key of TEXTS) if (state[key] !== DEFAULTS[key] && state[key] !== null) query.set(key, state[key]);
     if (!state.follow && state.epoch !== null) query.set("epoch", state.epoch);
     for (const key of LISTS) if (state[key]) query.set(key, state[key].join(","));
+    for (const key of NUMBERS) if (state[key] !== null) query.set(key, state[key]);
+    const selection = state.selection && repviz.packRows(state.selection);
+    if (selection) query.set("selection", selection);
+    if (state.trails) query.set("trails", "1");
     if (!state.labels) query.set("labels", "0");
     if (state.log) query.set("log", "1");
     const options = Object.entries(state.options).map(([name, value]) => `${name}.${value}`);
@@ -83,6 +94,9 @@ window.repviz = (() => {
       const numbers = (query.get(key) ?? "").split(",").filter((text) => /^-?\d+$/.test(text));
       found[key] = numbers.length ? numbers.map(Number) : null;
     }
+    for (const key of NUMBERS) found[key] = /^\d+$/.test(query.get(key) ?? "") ? Number(query.get(key)) : null;
+    found.selection = repviz.unpackRows(query.get("selection") ?? "");
+    found.trails = query.get("trails") === "1";
     const epoch = query.get("epoch") ?? "";
     if (/^\d+$/.test(epoch)) Object.assign(found, { epoch: Number(epoch), follow: false });
     found.labels = query.get("labels") !== "0";

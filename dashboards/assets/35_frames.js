@@ -88,6 +88,22 @@
     return { x: axes[0], y: axes[1] };
   }
 
+  /** x and y of some rows only, in the order of `rows`. */
+  function placeRows(frame, layer, box, rows) {
+    const at = frame.layers.indexOf(layer);
+    const own = square(frame.extents[at]);
+    const shown = square(box);
+    const [x, y] = [0, 1].map((axis) => {
+      const from = (2 * at + axis) * frame.n;
+      const shift = own.middle[axis] - shown.middle[axis];
+      return Float32Array.from(rows, (row) => {
+        const value = frame.values[from + row];
+        return value === MISSING ? 0 : (((value / STEPS) * own.half + shift) / shown.half) * FILL;
+      });
+    });
+    return { x, y };
+  }
+
   function square([xMin, xMax, yMin, yMax]) {
     return {
       middle: [(xMin + xMax) / 2, (yMin + yMax) / 2],
@@ -107,5 +123,5 @@
     return frame.values.subarray(2 * at * frame.n, (2 * at + 2) * frame.n).every((value) => value === MISSING);
   }
 
-  Object.assign(repviz, { unpack, frame, prefetch, place, shares, isBlank });
+  Object.assign(repviz, { unpack, frame, prefetch, place, placeRows, shares, isBlank });
 })();

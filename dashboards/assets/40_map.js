@@ -1,15 +1,12 @@
-// One map: the points of one layer on a canvas, class names over it, trustworthiness and epoch in its title.
+// One map: the points of one layer on a canvas, trustworthiness and epoch in its title. What lies over and under the
+// points is in 41_overlay.js, how the mouse selects in 42_lasso.js.
 (() => {
   const { state, data, element } = repviz;
   const STEP_MS = 220; // how long points take to their new places after a step
-  const LABEL_FONT = "600 11px 'Inter Variable', Inter, sans-serif";
   const ROOM_AT_SCALE_1 = 30; // square pixels per point
-  const SMALL_CLUSTER = 12; // pixels: median distance from the middle, in height
-  const LONGEST_NAME = 26; // characters of a class name on the map
+  const FADED_BY_SELECTION = 0.12; // opacity of the points that are not selected
 
   const ease = (t) => (t < 0.5 ? 4 * t * t * t : 1 - (-2 * t + 2) ** 3 / 2);
-
-  const shortened = (name) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name);
 
   function median(rows, valueOf) {
     const values = new Float32Array(rows.length);
@@ -26,7 +23,10 @@
       this.centers = null; // class -> [x, y], of the newest frame
       this.oldCenters = null;
       this.glide = null; // { start, duration } while points move
-      this.marked = null; // the row that has a ring
+      this.hovered = null; // the row under the mouse
+      this.marked = null; // the row that has a thin ring on every map, because the mouse is over it on one
+      this.box = null; // what part of the layer's plane is the map
+      this.overlay = {}; // what 47_overlays.js has put around the points
       this.shares = [1, 1]; // width and height of the map as shares of the larger
       this.build();
       this.plot = reglScatterplot.createScatterplot({
@@ -38,25 +38,31 @@
         sizeBy: "valueB",
         opacityBy: "valueA",
         pointColor: ["#888888"],
+        pointSizeSelected: 1.5,
+        pointOutlineWidth: 0,
+        opacityInactiveMax: FADED_BY_SELECTION,
         deselectOnDblClick: false,
         deselectOnEscape: false,
         lassoOnLongPress: false,
         lassoInitiator: false,
-        actionKeyMap: {},
+        actionKeyMap: { lasso: "shift" },
       });
-      this.plot.subscribe("pointover", (row) => this.events.over(row, this));
-      this.plot.subscribe("pointout", () => this.events.out());
-      this.plot.subscribe("select", () => this.plot.deselect({ preventEvent: true }));
-      this.plot.subscribe("drawing", () => this.drawLabels());
+      this.plot.subscribe("pointover", (row) => this.events.over((this.hovered = row), this));
+      this.plot.subscribe("pointout", () => this.events.out((this.hovered = null)));
+      this.plot.subscribe("drawing", () => this.drawOverlay());
+      repviz.catchSelections(this);
       // Until someone pans or zooms, the whole map stays in sight whatever shape its card takes.
       this.atHome = true;
       this.points.addEventListener("wheel", () => (this.atHome = false), { passive: true });
-      this.points.addEventListener("mousemove", ({ buttons }) => buttons === 1 && (this.atHome = false));
+      this.points.addEventListener("mousemove", ({ buttons, shiftKey }) => {
+        if (buttons === 1 && state.tool === "move" && !shiftKey) this.atHome = false;
+      });
       this.resized = new ResizeObserver(() => this.fit());
       this.resized.observe(this.stage);
     }
 
     build() {
+      this.under = element("canvas", { class: "under" });
       this.points = element("canvas", { class: "points", role: "img" });
       this.labels = element("canvas", { class: "labels" });
       this.message = element("p", { class: "map-message", hidden: true });
@@ -69,7 +75,7 @@
       const home = element("button", { class: "map-button", type: "button", onclick: () => this.goHome() });
       home.append(element("span", { class: "icon icon-home", "aria-hidden": "true" }));
       home.setAttribute("aria-label", `whole map of ${this.layer}`);
-      this.stage = element("div", { class: "map-stage" }, this.points, this.labels, this.message);
+      this.stage = element("div", { class: "map-stage" }, this.under, this.points, this.labels, this.message);
       this.root = element(
         "figure",
         { class: "card map", "data-layer": this.layer },
@@ -86,9 +92,18 @@
     /** Colours, sizes and labels as theme, classes and number of points ask for. */
     style(style) {
       this.look = style;
-      this.plot.set({ pointColor: style.colors, opacity: style.opacities });
+      this.plot.set({ pointColor: style.colors, opacity: style.opacities, backgroundColor: style.surface });
+      this.plot.set({ lassoColor: style.accent });
+      this.useTool();
       this.sizePoints();
-      this.drawLabels();
+      this.drawOverlay();
+    }
+
+    /** What the mouse does: move the map, or draw a lasso or a box around points. */
+    useTool() {
+      const lassoType = state.tool === "box" ? "rectangle" : "freeform";
+      this.plot.set({ lassoType, mouseMode: state.tool === "move" ? "panZoom" : "lasso" });
+      this.stage.classList.toggle("selecting", state.tool !== "move");
     }
 
     /** The fewer points on the larger card, the larger they are. */
@@ -100,22 +115,24 @@
     }
 
     /** Show a frame; calls that come while one is being drawn are left out but for the newest. */
-    async show(frame, box, duration) {
-      this.next = { frame, box, duration };
+    async show(frame, box, indices, duration) {
+      this.next = { frame, box, indices, duration };
+      this.box = box;
       if (this.busy) return;
       this.busy = true;
       try {
         while (this.next) {
-          const { frame, box, duration } = this.next;
+          const { frame, box, indices, duration } = this.next;
           this.next = null;
-          await this.draw(frame, box, duration);
+          await this.draw(frame, box, indices, duration);
         }
       } finally {
         this.busy = false;
       }
     }
 
-    async draw(frame, box, duration) {
+    /** `indices`: which of the style's colours each point has. */
+    async draw(frame, box, indices, duration) {
       this.describe(frame);
       if (repviz.isBlank(frame, this.layer)) return this.say(`${this.layer} has no such map`);
       this.say(null);
@@ -127,14 +144,14 @@
       this.centers = this.medians(place);
       this.place = place;
       this.glide = glides ? { start: performance.now(), duration } : null;
-      const points = { x: place.x, y: place.y, valueA: data.sample.colors, valueB: data.sample.splits };
+      const points = { x: place.x, y: place.y, valueA: indices, valueB: data.sample.splits };
       const options = { zDataType: "categorical", wDataType: "categorical", preventFilterReset: true };
       if (glides) Object.assign(options, { transition: true, transitionDuration: duration, transitionEasing: "cubicInOut" });
       await this.plot.draw(points, options);
       this.glide = null;
       this.root.dataset.epoch = frame.epoch;
-      if (this.look?.rows !== this.filtered) await this.filter(this.look.rows);
-      this.drawLabels();
+      if (this.look) await this.filter(this.look.rows);
+      this.drawOverlay();
     }
 
     describe(frame) {
@@ -152,12 +169,21 @@
       this.points.setAttribute("aria-label", `${this.layer}, ${frame.method}, epoch ${frame.epoch}: ${parts.join(", ")}`);
     }
 
-    /** Draw only these rows; null = all. */
+    /** Draw only these rows; null = all. The selected ones of them stand out. */
     async filter(rows) {
-      this.filtered = rows;
       if (this.place === null) return;
-      if (rows) await this.plot.filter(rows, { preventEvent: true });
-      else await this.plot.unfilter({ preventEvent: true });
+      if (this.filtered !== rows) {
+        this.filtered = rows;
+        if (rows) await this.plot.filter(rows, { preventEvent: true });
+        else await this.plot.unfilter({ preventEvent: true });
+      } else if (this.stressed === this.look.selected) return;
+      this.stress();
+    }
+
+    stress() {
+      this.stressed = this.look.selected;
+      // The plot keeps the array and changes it, hence a copy.
+      this.plot.select([...(this.look.selected ?? [])], { preventEvent: true });
     }
 
     /** A message instead of points; null takes it away. */
@@ -188,57 +214,19 @@
       return [((u + 1) / 2) * width, ((1 - v) / 2) * height];
     }
 
-    /** A ring around one row; null takes it away. */
+    /** A thin ring around one row; null takes it away. */
     mark(row) {
       this.marked = row;
-      this.drawLabels();
+      this.drawOverlay();
     }
 
-    drawLabels() {
-      const { clientWidth: width, clientHeight: height } = this.stage;
-      const context = this.labels.getContext("2d");
-      context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-      context.clearRect(0, 0, width, height);
-      if (!this.message.hidden || !this.place || !this.look) return;
-      if (state.labels && this.centers) this.drawNames(context, width, height);
-      if (this.marked !== null) this.drawRing(context);
+    /** How far points are on their way from the last frame to this one, 0 to 1. */
+    progress() {
+      return this.glide ? ease(Math.min(1, (performance.now() - this.glide.start) / this.glide.duration)) : 1;
     }
 
-    drawNames(context, width, height) {
-      const { text, surface, visible } = this.look;
-      const t = this.glide ? ease(Math.min(1, (performance.now() - this.glide.start) / this.glide.duration)) : 1;
-      const taken = [];
-      context.font = LABEL_FONT;
-      Object.assign(context, { textAlign: "center", textBaseline: "middle", lineJoin: "round", lineWidth: 3.5 });
-      Object.assign(context, { strokeStyle: surface, fillStyle: text });
-      const bySize = [...this.centers].filter(([label]) => visible(label)).sort((a, b) => b[1].size - a[1].size);
-      for (const [label, { at, spread }] of bySize) {
-        const old = this.oldCenters?.get(label)?.at ?? at;
-        const place = [old[0] + (at[0] - old[0]) * t, old[1] + (at[1] - old[1]) * t];
-        const [x, middle] = this.screen(...place);
-        // Over a small cluster, for it would hide it; in the midst of a wide one.
-        const above = middle - this.screen(place[0], place[1] + spread)[1];
-        if (x < 0 || x > width || middle < 0 || middle > height) continue;
-        const name = shortened(data.manifest.classes[label] ?? String(label));
-        const half = context.measureText(name).width / 2 + 3;
-        const u = Math.min(Math.max(x, half), width - half);
-        const v = Math.min(Math.max(above < SMALL_CLUSTER ? middle - 2 * above - 9 : middle, 9), height - 9);
-        const free = taken.every(([a, b, h]) => Math.abs(u - a) > half + h || Math.abs(v - b) > 15);
-        if (!free) continue; // a larger class has this place
-        taken.push([u, v, half]);
-        context.strokeText(name, u, v);
-        context.fillText(name, u, v);
-      }
-    }
-
-    drawRing(context) {
-      const [x, y] = this.screen(this.place.x[this.marked], this.place.y[this.marked]);
-      Object.assign(context, { strokeStyle: this.look.surface, lineWidth: 5 });
-      context.beginPath();
-      context.arc(x, y, 8, 0, 2 * Math.PI);
-      context.stroke();
-      Object.assign(context, { strokeStyle: this.look.text, lineWidth: 2 });
-      context.stroke();
+    drawOverlay() {
+      repviz.drawOver(this);
     }
 
     /** The whole map, as large as the card allows. */
@@ -251,12 +239,14 @@
     }
 
     fit() {
-      this.labels.width = Math.round(this.stage.clientWidth * devicePixelRatio);
-      this.labels.height = Math.round(this.stage.clientHeight * devicePixelRatio);
+      for (const canvas of [this.under, this.labels]) {
+        canvas.width = Math.round(this.stage.clientWidth * devicePixelRatio);
+        canvas.height = Math.round(this.stage.clientHeight * devicePixelRatio);
+      }
       this.events.resized();
       this.sizePoints();
       if (this.atHome) this.goHome();
-      this.drawLabels();
+      this.drawOverlay();
     }
 
     destroy() {

@@ -63,6 +63,7 @@
       if (!shown || !width) return;
       const rest = LEAST_HEIGHT + 2 * GAP;
       const height = Math.max(rest, innerHeight - this.mount.getBoundingClientRect().top - scrollY - FOOTER);
+      this.mount.parentElement.style.setProperty("--room", `${Math.floor(height)}px`);
       const most = Math.max(1, Math.floor((width + GAP) / (LEAST_WIDTH + GAP)));
       let best = { columns: 1, side: 0, rows: 1 };
       for (let columns = 1; columns <= Math.min(most, shown); columns++) {
@@ -102,6 +103,8 @@
       return {
         over: (row, map) => repviz.showSample(row, map),
         out: () => repviz.hideSample(),
+        clicked: (row) => set({ point: row === state.point ? null : row }),
+        lassoed: (rows, how) => repviz.select(rows, how),
         focus: (layer) => set({ page: "representations", layer: state.layer === layer ? null : layer }),
         resized: () => fitRenderer(),
       };
@@ -110,6 +113,7 @@
     clear() {
       for (const map of this.maps) map.destroy();
       this.maps = [];
+      this.coloring = null;
     }
 
     /** Load the epoch's frame and draw it in every map. */
@@ -125,9 +129,12 @@
       if (!data.sample) return;
       const version = ++this.version;
       try {
-        const frame = await repviz.frame(epoch);
+        const [frame, coloring] = await Promise.all([repviz.frame(epoch), repviz.coloringAt(repviz.currentEpoch())]);
         if (version !== this.version) return; // something newer is wanted by now
+        const others = this.coloring !== coloring;
+        this.coloring = coloring;
         this.arrange(frame);
+        if (others) this.style();
         await this.drawFrame(frame, this.glides(frame) ? duration : 0);
       } catch (error) {
         if (version === this.version) this.sayAll(`epoch ${epoch}: ${error.message}`);
@@ -140,19 +147,20 @@
       return !repviz.calm() && !(software() && !repviz.playing() && frame.n * this.maps.length > MOST_ON_A_CPU);
     }
 
-    drawFrame(frame, duration) {
+    async drawFrame(frame, duration) {
       this.notice.hidden = true;
       if (frame.n !== data.sample.n) {
         return this.sayAll(`the map has ${frame.n} points, but sample.h5 has ${data.sample.n}: they do not belong together`);
       }
+      repviz.showColoring(this.coloring);
       const boxes = state.axes === "locked" ? (data.manifest.extents[repviz.method()] ?? {}) : {};
-      return Promise.all(
-        this.maps.map((map) => {
-          const at = frame.layers.indexOf(map.layer);
-          if (at < 0) return map.say(`epoch ${frame.epoch} has no map of ${map.layer}`);
-          return map.show(frame, boxes[map.layer] ?? frame.extents[at], duration);
-        }),
-      );
+      const drawn = this.maps.map((map) => {
+        const at = frame.layers.indexOf(map.layer);
+        if (at < 0) return map.say(`epoch ${frame.epoch} has no map of ${map.layer}`);
+        return map.show(frame, boxes[map.layer] ?? frame.extents[at], this.coloring.indices, duration);
+      });
+      repviz.drawOverlays(this, frame);
+      await Promise.all(drawn);
     }
 
     /** A message in every map; above them while there are none yet. */
@@ -162,62 +170,47 @@
       this.notice.hidden = this.maps.length > 0;
     }
 
-    /** Colours by theme, faded classes, filtered rows. */
+    /** Colours by theme, faded classes, filtered and selected rows. */
     style() {
-      if (!data.manifest || !data.sample) return;
+      if (!data.manifest || !data.sample || !this.coloring) return;
       const look = repviz.look();
-      const classes = data.manifest.colors ?? [];
       const previewed = repviz.previewed ?? null;
       const opacity = data.sample.n > 20000 ? 0.6 : 0.9;
+      const colors = this.coloring.palette(look);
+      const fades = previewed !== null && this.coloring.byLabel;
       const style = {
-        colors: [...classes, look.no_class],
-        opacities: [...classes.keys(), -1].map((k) => (previewed === null || previewed === k ? opacity : FADED)),
+        colors,
+        opacities: colors.map((_, k) => (!fades || (k < colors.length - 1 ? k : -1) === previewed ? opacity : FADED)),
         text: look.text,
         surface: look.surface,
+        accent: look.accent,
         visible: (label) => previewed === null ? !state.classes || state.classes.includes(label) : label === previewed,
-        rows: rows(),
+        rows: repviz.shownRows(),
+        selected: repviz.shownSelection(),
       };
       for (const map of this.maps) {
         map.style(style);
-        if (map.filtered !== style.rows) map.filter(style.rows);
+        map.filter(style.rows);
       }
     }
-  }
-
-  let filtered = { key: null, rows: null };
-
-  /** Rows that the filters let through; null = all. The same array as long as the filters are the same. */
-  function rows() {
-    if (!state.classes && !state.splits) return null;
-    const key = JSON.stringify([data.manifest.run, data.sample.version, state.classes, state.splits]);
-    if (filtered.key !== key) {
-      const classes = state.classes && new Set(state.classes);
-      const splits = state.splits && new Set(state.splits);
-      const { n, labels, splits: split } = data.sample;
-      const found = [];
-      for (let row = 0; row < n; row++) {
-        const label = labels[row] < 0 ? -1 : labels[row];
-        if ((!classes || classes.has(label)) && (!splits || splits.has(split[row]))) found.push(row);
-      }
-      filtered = { key, rows: found };
-    }
-    return filtered.rows;
   }
 
   const drawAll = (duration) => Promise.all(grids.map((grid) => grid.draw(duration)));
   const styleAll = () => grids.forEach((grid) => grid.style());
 
   on("state", (changed) => {
-    if (["theme", "classes", "splits", "labels"].some((key) => changed.has(key))) styleAll();
+    if (["theme", "classes", "splits", "labels", "selection", "tool"].some((key) => changed.has(key))) styleAll();
     if (changed.has("page")) drawAll(0);
+    else if (changed.has("color")) drawAll(0);
     else if (["method", "axes", "layer"].some((key) => changed.has(key))) drawAll(400);
     else if (changed.has("epoch") || changed.has("follow")) drawAll(repviz.playing() ? repviz.stepMs() * 0.85 : undefined);
   });
   on("sample", styleAll);
   on("manifest", ({ isNew }) => {
     if (isNew) grids.forEach((grid) => grid.clear());
+    // What is shown is drawn again: values for its colours may have come.
     drawAll(isNew ? 0 : undefined);
   });
 
-  Object.assign(repviz, { Grid, styleMaps: styleAll, hasWebGL: () => shared() !== null });
+  Object.assign(repviz, { Grid, grids, styleMaps: styleAll, hasWebGL: () => shared() !== null });
 })();

@@ -9,6 +9,7 @@
     const focused = mount.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const scrolled = mount.querySelector(".legend-list")?.scrollTop ?? 0;
     mount.replaceChildren(
+      ...coloringEntries(),
       heading("Splits", "splits"),
       element("div", { class: "legend-splits" }, ...data.config.splits.map(splitEntry).filter(Boolean)),
       heading("Classes", "classes"),
@@ -16,6 +17,42 @@
     );
     mount.querySelector(".legend-list").scrollTop = scrolled;
     if (focused) mount.querySelector(`[data-key="${focused}"]`)?.focus();
+  }
+
+  /** What the colours say, where they do not say the class. */
+  function coloringEntries() {
+    const { legend, note } = repviz.coloring ?? {};
+    const made = [];
+    if (legend) {
+      const epoch = legend.epoch === null ? "" : ` · epoch ${legend.epoch}`;
+      made.push(element("div", { class: "legend-heading", title: legend.long }, element("h3", {}, `Colour: ${legend.title}${epoch}`)));
+      if (legend.kind === "scale") made.push(bar(legend));
+      if (legend.kind === "entries") made.push(...legend.entries.map(plainEntry));
+    }
+    for (const text of [note, repviz.overlayNote()]) if (text) made.push(element("p", { class: "legend-note" }, text));
+    return made;
+  }
+
+  function bar({ low, high, under, over, missing, units, title, long }) {
+    const { scale, no_class } = repviz.look();
+    const strip = element("div", { class: "scale-strip", role: "img" });
+    strip.setAttribute("aria-label", `${title} from ${tick(low)} to ${tick(high)}`);
+    strip.style.background = `linear-gradient(to right, ${scale.join(", ")})`;
+    const middle = (low + high) / 2;
+    const ticks = [under ? `≤ ${tick(low)}` : tick(low), tick(middle), over ? `≥ ${tick(high)}` : tick(high)];
+    const unit = units && units !== "1" ? `${long} (${units})` : long;
+    const none = missing ? plainEntry({ text: "not known", count: missing, color: no_class }) : null;
+    const labels = element("div", { class: "scale-ticks" }, ...ticks.map((text) => element("span", {}, text)));
+    return element("div", { class: "scale" }, strip, labels, element("p", { class: "legend-note" }, unit), none);
+  }
+
+  const tick = (value) => (value === 0 ? "0" : Math.abs(value) >= 1e4 || Math.abs(value) < 1e-2 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+
+  function plainEntry({ text, at, count, color }) {
+    const swatch = element("span", { class: "swatch", "aria-hidden": "true" });
+    swatch.style.background = color ?? repviz.coloring.palette(repviz.look())[at];
+    const number = element("span", { class: "legend-count" }, count.toLocaleString("en"));
+    return element("div", { class: "legend-entry plain" }, swatch, element("span", { class: "legend-name" }, text), number);
   }
 
   function heading(title, key) {
@@ -40,10 +77,10 @@
   }
 
   function classEntry([label, count]) {
-    const swatch = element("span", { class: "swatch", "aria-hidden": "true" });
-    swatch.style.background = label === NO_CLASS ? repviz.look().no_class : data.manifest.colors[label];
-    const name = label === NO_CLASS ? "no class" : (data.manifest.classes[label] ?? `class ${label}`);
-    const made = entry("classes", label, swatch, name, count);
+    const swatch = repviz.swatch(label);
+    // Where colours say something else, a colour beside the class would be a lie.
+    if (repviz.coloring?.legend && repviz.coloring.legend.kind !== "classes") swatch.hidden = true;
+    const made = entry("classes", label, swatch, repviz.nameOf(label), count);
     made.addEventListener("mouseenter", () => preview(label));
     made.addEventListener("mouseleave", () => preview(null));
     return made;
@@ -80,6 +117,8 @@
   }
 
   on("sample", build);
+  on("colors", build);
+  on("overlays", build);
   on("manifest", ({ isNew }) => isNew && build());
   on("state", (changed) => ["classes", "splits", "theme"].some((key) => changed.has(key)) && build());
 

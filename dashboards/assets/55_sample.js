@@ -15,6 +15,7 @@
       const [x, y] = map.screen(map.place.x[row], map.place.y[row]);
       const stage = map.stage.getBoundingClientRect();
       const found = await description(row).catch((error) => ({ problem: error.message }));
+      found.prediction = await predictionOf(row);
       if (wanted === row) put(found, stage.left + x, stage.top + y);
     }, PATIENCE_MS);
   }
@@ -40,6 +41,14 @@
     return known.get(key);
   }
 
+  /** What the network says of a row at the epoch; null where nobody has asked it. */
+  async function predictionOf(row) {
+    const block = await repviz.valuesAt("prediction", repviz.currentEpoch()).catch(() => null);
+    const at = (name) => block?.values[name]?.array[row];
+    if (at("predicted") === undefined) return null;
+    return { epoch: block.epoch, label: at("predicted"), confidence: at("confidence"), loss: at("loss"), correct: at("correct") };
+  }
+
   function put(found, x, y) {
     if (!card) document.body.append((card = element("div", { class: "sample-card", role: "tooltip" })));
     card.replaceChildren(...(found.problem ? [element("p", {}, found.problem)] : content(found)));
@@ -50,15 +59,21 @@
     card.style.top = `${Math.min(Math.max(8, y - height / 2), innerHeight - height - 8)}px`;
   }
 
-  function content({ id, text, label, split }) {
-    const swatch = element("span", { class: "swatch" });
-    swatch.style.background = label < 0 ? repviz.look().no_class : data.manifest.colors[label];
-    const name = label < 0 ? "no class" : data.manifest.classes[label];
+  function content({ id, text, label, split, prediction }) {
+    const name = element("strong", {}, repviz.nameOf(label));
     return [
-      element("div", { class: "sample-label" }, swatch, element("strong", {}, name), element("span", {}, split)),
+      element("div", { class: "sample-label" }, repviz.swatch(label), name, element("span", {}, split)),
       element("div", { class: "sample-id" }, id),
+      prediction ? predicted(prediction) : null,
       text ? element("p", { class: "sample-text" }, text) : null,
     ].filter(Boolean);
+  }
+
+  function predicted({ epoch, label, confidence, loss, correct }) {
+    const verdict = correct === 1 ? "right" : correct === 0 ? "wrong" : "no label to compare";
+    const numbers = [`confidence ${confidence.toFixed(2)}`, Number.isFinite(loss) ? `loss ${loss.toFixed(2)}` : null];
+    const says = element("div", { class: "sample-label" }, repviz.swatch(label), `predicted ${repviz.nameOf(label)}`, element("span", {}, verdict));
+    return element("div", { class: "sample-prediction" }, says, `${numbers.filter(Boolean).join(" · ")} · epoch ${epoch}`);
   }
 
   repviz.on("state", hideSample); // its point moves on, or is no longer on the page

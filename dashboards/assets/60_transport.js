@@ -143,7 +143,7 @@
     Home: first,
     End: latest,
     "?": () => repviz.mirror("help-dialog", { opened: true }),
-    Escape: () => set({ classes: null, splits: null, layer: null }),
+    Escape: () => repviz.escape(),
   };
 
   document.addEventListener("keydown", (event) => {

@@ -10,9 +10,9 @@
       data.config = config;
       repviz.mountTimeline(document.getElementById("timeline"));
       repviz.mountLegend(document.getElementById("legend"));
-      const maps = new repviz.Grid(document.getElementById("maps"), "representations", (layers) => layers);
-      const one = new repviz.Grid(document.getElementById("overview-map"), "overview", overviewLayer);
-      repviz.markAll = (row) => [...maps.maps, ...one.maps].forEach((map) => map.mark(row));
+      new repviz.Grid(document.getElementById("maps"), "representations", (layers) => layers);
+      new repviz.Grid(document.getElementById("overview-map"), "overview", overviewLayer);
+      repviz.markAll = (row) => repviz.grids.forEach((grid) => grid.maps.forEach((map) => map.mark(row)));
       set({ ...repviz.readUrl(), theme: themeOfPage() });
       new MutationObserver(() => set({ theme: themeOfPage() })).observe(document.documentElement, {
         attributeFilter: ["data-mantine-color-scheme"],
@@ -28,7 +28,7 @@
     },
     chooseRun(value) {
       if (value && value !== state.run) {
-        set({ run: value, follow: true, epoch: null, classes: null, splits: null, layer: null });
+        set({ run: value, follow: true, epoch: null, classes: null, splits: null, layer: null, ...noPoints });
       }
       return nothing();
     },
@@ -40,6 +40,10 @@
     setMethod: report((value) => value !== repviz.method() && set({ method: value })),
     setAxes: report((value) => set({ axes: value })),
     setLabels: report((value) => set({ labels: value })),
+    setColor: report((value) => value && set({ color: value })),
+    setTool: report((value) => set({ tool: value })),
+    setGhost: report((value) => set({ ghost: value === null || value === "" ? null : Number(value) })),
+    setTrails: report((value) => set({ trails: value })),
     setLog: report((value) => set({ log: value })),
     setSpeed: report((value) => set({ speed: Number(value) })),
     setFollow: report((value) => {
@@ -63,6 +67,9 @@
       return nothing();
     },
   };
+
+  /** Another run has other points. */
+  const noPoints = { selection: null, point: null, ghost: null };
 
   /** Mantine keeps the scheme on the root element, whether it was chosen here, last time or by the system. */
   function themeOfPage() {

@@ -84,6 +84,23 @@ def class_colors(n_classes: int) -> list[str]:
     return [CLASS_COLORS[k % len(CLASS_COLORS)] for k in range(n_classes)]
 
 
+YES_COLOR, NO_COLOR = CLASS_COLORS[0], CLASS_COLORS[6]
+"""Points for which something holds (blue), and for which it does not (orange): far apart for colour-blind eyes too."""
+
+_VIRIDIS_SHARE = {"light": (0.84, 0.0), "dark": (0.26, 1.0)}
+"""The part of Viridis that stands out from the background; what is more is farther from it (Schloss et al., 2019)."""
+
+
+def scale_colors(theme: Theme, n: int = 64) -> list[str]:
+    """``n`` colours of a scale from little to much, ``#rrggbb``, of evenly changing lightness."""
+    from plotly.colors import sample_colorscale
+
+    low, high = _VIRIDIS_SHARE[theme]
+    shares = [low + (high - low) * k / (n - 1) for k in range(n)]
+    colors = sample_colorscale("Viridis", shares, colortype="tuple")
+    return ["#" + "".join(f"{round(255 * part):02x}" for part in color) for color in colors]
+
+
 def template(theme: Theme) -> go.layout.Template:
     """The plotly template of ``theme``."""
     import plotly.graph_objects as go

@@ -31,6 +31,7 @@ class SyntheticRun:
     layers: tuple[str, ...] = tuple(LAYERS)
     max_epochs: int = 12
     methods: tuple[str, ...] = ("pca", "umap")
+    kinds: tuple[str, ...] = ("projection",)
     facts: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class SyntheticRun:
         content = identity() | {
             "classes": list(self.classes),
             "layers": list(self.layers),
-            "kinds": ["projection"],
+            "kinds": list(self.kinds),
             "max_epochs": self.max_epochs,
             "progress": {"epoch": last, "step": last * STEPS, "steps_per_epoch": STEPS},
             "data": {"path": "data/packages.npz"},
@@ -106,6 +107,8 @@ class SyntheticRun:
         """Metrics, projection and progress of ``epoch``, in the order that training writes them."""
         self.write_metrics(epoch)
         self.write_projection(epoch)
+        if "prediction" in self.kinds:
+            self.write_prediction(epoch)
         self.say(self.facts["state"])
 
     def write_projection(self, epoch: int) -> None:
@@ -121,6 +124,7 @@ class SyntheticRun:
                 "trustworthiness_chance": (("layer", "method"), np.full(shape, 0.51)),
                 "continuity": (("layer", "method"), np.full(shape, 0.95)),
                 "explained_variance_ratio": (("layer", "pc"), explained),
+                "neighbors": (("layer", "sample", "k"), self.neighbors()),
                 "label": ("sample", self.labels),
                 "split": ("sample", self.split),
                 "class_name": ("class", np.array(self.classes)),
@@ -128,6 +132,55 @@ class SyntheticRun:
             {"layer": list(self.layers), "method": list(self.methods)},
         )
         write_artifact(self.path, "projection", epoch, dataset, step=epoch * STEPS, version=1)
+
+    def neighbors(self) -> np.ndarray:
+        """``(layer, sample, k)``: the rows that follow, each layer beginning one later."""
+        first = 1 + np.arange(len(self.layers))[:, None, None]
+        return ((first + np.arange(self.n)[:, None] + np.arange(4)) % self.n).astype(np.int32)
+
+    def logits(self, epoch: int) -> np.ndarray:
+        """``(sample, class)``: surer of the label as training goes on, never sure of all."""
+        made = np.random.default_rng(11).normal(size=(self.n, len(self.classes)))
+        known = self.labels >= 0
+        made[known, self.labels[known]] += 3.5 * (1 - np.exp(-epoch / 4))
+        return made.astype(np.float32)
+
+    def write_prediction(self, epoch: int) -> None:
+        """The prediction of ``epoch``; the points of the sample stand for the val set."""
+        logits = self.logits(epoch)
+        share = np.exp(logits - logits.max(axis=1, keepdims=True))
+        share /= share.sum(axis=1, keepdims=True)
+        predicted, confidence = logits.argmax(axis=1), share.max(axis=1)
+        known = self.labels >= 0
+        loss = np.where(known, -np.log(share[np.arange(self.n), np.maximum(self.labels, 0)]), np.nan)
+        val = known & (self.split == 1)
+        confusion = np.zeros((len(self.classes),) * 2, np.int64)
+        np.add.at(confusion, (self.labels[val], predicted[val]), 1)
+        right = predicted == self.labels
+        edges = np.linspace(0, 1, 6)
+        of_bin = np.clip(np.searchsorted(edges, confidence[val]) - 1, 0, 4)
+        count = np.bincount(of_bin, minlength=5)
+        with np.errstate(invalid="ignore"):
+            bins = [np.bincount(of_bin, v, 5) / count for v in (confidence[val], right[val].astype(float))]
+        dataset = xr.Dataset(
+            {
+                "logits": (("sample", "class"), logits, {"long_name": "logits", "units": "1"}),
+                "loss": ("sample", loss.astype(np.float32), {"long_name": "loss of the point", "units": "nat"}),
+                "confidence": ("sample", confidence, {"long_name": "probability of the predicted class", "units": "1"}),
+                "correct": ("sample", np.where(known, right, np.nan).astype(np.float32), {"units": "1"}),
+                "label": ("sample", self.labels),
+                "confusion": (("class", "class_predicted"), confusion),
+                "accuracy": ((), float(right[val].mean()) if val.any() else np.nan),
+                "bin_edge": ("edge", edges),
+                "bin_count": ("bin", count),
+                "bin_confidence": ("bin", bins[0]),
+                "bin_accuracy": ("bin", bins[1]),
+                "calibration_error": ((), 0.1),
+                "class_name": ("class", np.array(self.classes)),
+            },
+            attrs={"evaluated_on": "val points of the sample"},
+        )
+        write_artifact(self.path, "prediction", epoch, dataset, step=epoch * STEPS, version=1)
 
     def _write_sample(self, rng: np.random.Generator) -> None:
         words = np.array(_WORDS.split())

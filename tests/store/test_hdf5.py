@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from repviz.store.hdf5 import DamagedFileError, NewerFormatError, read_dataset, write_dataset
+from repviz.store.hdf5 import DamagedFileError, NewerFormatError, describe_dataset, read_dataset, write_dataset
 
 
 @pytest.fixture
@@ -58,6 +58,23 @@ def test_only_the_asked_variables_are_read(tmp_path, dataset):
     found = read_dataset(tmp_path / "a.h5", ["correct"])
     assert set(found.data_vars) == {"correct"}
     np.testing.assert_array_equal(found.correct, dataset.correct)
+
+
+def test_a_description_names_everything_and_reads_no_array(tmp_path, dataset):
+    path = tmp_path / "a.h5"
+    write_dataset(path, dataset, {})
+    with h5py.File(path) as file:
+        offset = file["coordinates"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 0xFF
+    path.write_bytes(content)
+    described = describe_dataset(path)
+    assert set(described) == set(dataset.variables)
+    for name, (dimensions, _, attributes) in described.items():
+        assert dimensions == dataset[name].dims
+        assert set(dataset[name].attrs) <= set(attributes)
+    with pytest.raises(DamagedFileError):
+        read_dataset(path)
 
 
 def test_no_string_is_of_variable_length_and_every_array_has_a_checksum(tmp_path, dataset):

@@ -5,7 +5,7 @@ attributes too, are of fixed length (UTF-8): variable-length ones make the HDF5 
 Dimensions are HDF5 dimension scales, booleans int8 with ``dtype="bool"``, as netCDF has it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from repviz.atomic import replacing
 
 FORMAT_VERSION = 1
 _BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable."
+_HIDDEN = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid"}
+"""Attributes that are HDF5's own."""
 
 
 class DamagedFileError(Exception):
@@ -56,16 +58,35 @@ def read_dataset(path: Path, names: Iterable[str] | None = None) -> xr.Dataset:
         DamagedFileError: it cannot be read, or a checksum does not fit.
         NewerFormatError: it was written in a later format.
     """
+    wanted = None if names is None else set(names)
+    return _from_file(path, lambda file: _read(file, wanted))
+
+
+def describe_dataset(path: Path) -> dict[str, tuple[tuple[str, ...], np.dtype, dict[str, Any]]]:
+    """Dimensions, dtype and attributes of every variable, no array being read; errors as for ``read_dataset``."""
+    return _from_file(path, _describe)
+
+
+def _from_file(path: Path, read: Callable[[h5py.File], Any]) -> Any:
     try:
         with h5py.File(path, "r") as file:
-            return _read(file, None if names is None else set(names))
+            return read(file)
     except FileNotFoundError:
         raise
     except (OSError, KeyError, RuntimeError, ValueError, UnicodeDecodeError) as error:
         raise DamagedFileError(f"{path} cannot be read: {error}") from error
 
 
-def _read(file: h5py.File, names: set[str] | None) -> xr.Dataset:
+def _describe(file: h5py.File) -> dict[str, tuple[tuple[str, ...], np.dtype, dict[str, Any]]]:
+    _root_attributes(file)
+    return {
+        name: (_dimensions(name, item), item.dtype, {key: _from_hdf5(value) for key, value in _visible(item)})
+        for name, item in file.items()
+        if not _is_bare_dimension(item)
+    }
+
+
+def _root_attributes(file: h5py.File) -> dict[str, Any]:
     root = {key: _from_hdf5(value) for key, value in file.attrs.items()}
     if root.pop("format", None) != "repviz":
         raise ValueError("it is not a repviz file")
@@ -75,14 +96,31 @@ def _read(file: h5py.File, names: set[str] | None) -> xr.Dataset:
             f"{file.filename} has format {version}; this repviz reads up to {FORMAT_VERSION}. "
             f"It was written by repviz {root.get('repviz_version', '(unknown)')}: install that version or a later one."
         )
+    return root
+
+
+def _is_bare_dimension(item: h5py.Dataset) -> bool:
+    return item.attrs.get("NAME", b"").startswith(_BARE_DIMENSION.encode())
+
+
+def _dimensions(name: str, item: h5py.Dataset) -> tuple[str, ...]:
+    return (name,) if item.is_scale else tuple(d[0].name.lstrip("/") for d in item.dims)
+
+
+def _visible(item: h5py.Dataset) -> list[tuple[str, Any]]:
+    return [(key, value) for key, value in item.attrs.items() if key not in _HIDDEN]
+
+
+def _read(file: h5py.File, names: set[str] | None) -> xr.Dataset:
+    root = _root_attributes(file)
     extra = set(root.pop("coordinates", "").split())
     data, coordinates = {}, {}
     for name, item in file.items():
-        if item.attrs.get("NAME", b"").startswith(_BARE_DIMENSION.encode()):
+        if _is_bare_dimension(item):
             continue
         if names is not None and name not in names and not item.is_scale and name not in extra:
             continue
-        dimensions = (name,) if item.is_scale else tuple(d[0].name.lstrip("/") for d in item.dims)
+        dimensions = _dimensions(name, item)
         target = coordinates if item.is_scale or name in extra else data
         target[name] = _read_variable(item, dimensions)
     return xr.Dataset(data, coordinates, root)
@@ -123,8 +161,7 @@ def _write_attributes(target: h5py.File | h5py.Dataset, attributes: Mapping[str,
 
 
 def _read_variable(item: h5py.Dataset, dimensions: tuple[str, ...]) -> xr.Variable:
-    hidden = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid"}
-    attributes = {key: _from_hdf5(value) for key, value in item.attrs.items() if key not in hidden}
+    attributes = {key: _from_hdf5(value) for key, value in _visible(item)}
     values = item[()]
     if item.dtype.kind == "S":
         values = np.char.decode(np.asarray(values), "utf-8")

@@ -58,7 +58,7 @@ def watched(request, contexts, shared) -> Iterator[Watched]:
 @pytest.fixture(scope="package")
 def trained(shared) -> SyntheticRun:
     """A finished run that tests only look at."""
-    run = SyntheticRun(shared[0] / "20250101_120000", n=1500, max_epochs=6)
+    run = SyntheticRun(shared[0] / "20250101_120000", n=1500, max_epochs=6, kinds=("projection", "prediction"))
     for epoch in range(6):
         run.write_epoch(epoch)
     run.say("finished")
