@@ -101,6 +101,9 @@ def register(app: Dash) -> None:
     forward("setTool", Input(ids.TOOL, "value"))
     forward("setGhost", Input(ids.GHOST, "value"))
     forward("setTrails", Input(ids.TRAILS, "checked"))
+    forward("setShown", Input(ids.SHOWN, "value"))
+    forward("setVerdict", Input(ids.VERDICT, "value"))
+    forward("setFind", Input(ids.FIND, "value"))
     forward("setFollow", Input(ids.FOLLOW, "checked"))
     forward("setSpeed", Input(ids.SPEED, "value"))
     forward("setLog", Input(ids.LOG, "checked"))
@@ -109,5 +112,6 @@ def register(app: Dash) -> None:
         forward(button, Input(button, "n_clicks"))
     for page in PAGES:
         forward("choosePage", Input(ids.nav(page.NAME), "n_clicks"))
+    forward("predictionDrawn", Input(ids.CONFUSION, "figure"))
     for name in PANELS:
         forward("curveDrawn", Input(ids.curve(name), "figure"))

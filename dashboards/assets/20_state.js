@@ -18,6 +18,10 @@ window.repviz = (() => {
     color: "class", // or "<kind>.<value>" of an artifact, or "sample.<column>"
     ghost: null, // an earlier epoch whose points are drawn faintly, null = none
     trails: false, // the way of the selected points
+    shown: "all", // rows of the table of samples: all, selected
+    verdict: "any", // those whose prediction is any, right, wrong
+    find: "", // in their id and text
+    sort: "", // "<column>.up" or "<column>.down"
     tool: "move", // what the mouse does on a map: move, lasso, box
     axes: "locked", // "locked": one box for all epochs; "free": each epoch fills its map
     labels: true,
@@ -58,7 +62,7 @@ window.repviz = (() => {
 
   // --- the URL ---
 
-  const TEXTS = ["run", "page", "method", "layer", "axes", "color"];
+  const TEXTS = ["run", "page", "method", "layer", "axes", "color", "shown", "verdict", "find", "sort"];
   const LISTS = ["classes", "splits"];
   const NUMBERS = ["point", "ghost"];
 
@@ -108,6 +112,8 @@ window.repviz = (() => {
     if (!data.config.pages.includes(found.page)) found.page = DEFAULTS.page;
     if (!data.config.methods.some(([name]) => name === found.method)) found.method = DEFAULTS.method;
     if (!["locked", "free"].includes(found.axes)) found.axes = DEFAULTS.axes;
+    if (!["all", "selected"].includes(found.shown)) found.shown = DEFAULTS.shown;
+    if (!["any", "right", "wrong"].includes(found.verdict)) found.verdict = DEFAULTS.verdict;
     return found;
   }
 

@@ -104,7 +104,7 @@
     const { header, offset } = repviz.unpack(buffer);
     const labels = new Int16Array(buffer, offset, header.n);
     const splits = new Int8Array(buffer, offset + 2 * header.n, header.n);
-    if (run === state.run) data.sample = { n: header.n, columns: header.columns, labels, splits, version, ...prepared(labels) };
+    if (run === state.run) data.sample = { n: header.n, columns: header.columns, hasText: header.has_text, labels, splits, version, ...prepared(labels) };
     return true;
   }
 

@@ -87,7 +87,7 @@
       note && element("span", {}, note),
       state.selection && repviz.packRows(state.selection) === null ? element("span", {}, "too many for a link") : null,
       element("span", { class: "spacer" }),
-      state.page === "samples" ? null : button("show in the table", () => set({ page: "samples" })),
+      state.page === "samples" ? null : button("show in the table", () => set({ page: "samples", shown: "selected" })),
       button("clear (Esc)", escape),
     ];
     bar.replaceChildren(...parts.filter(Boolean));

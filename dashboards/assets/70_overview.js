@@ -81,7 +81,7 @@
   /** Ask the server for the curves when metrics, theme or scale are others than those that were drawn. */
   function askCurves() {
     if (state.page !== "overview" || !data.manifest) return;
-    const request = { run: data.manifest.run, version: data.manifest.metrics.version, theme: state.theme, log: state.log };
+    const request = { run: data.manifest.run, version: data.manifest.metrics.version, theme: state.theme, log: state.log, baseline: data.manifest.baseline };
     if (JSON.stringify(request) === asked) return;
     asked = JSON.stringify(request);
     repviz.mirror("curves-request", { data: request });

@@ -12,6 +12,9 @@
       repviz.mountLegend(document.getElementById("legend"));
       new repviz.Grid(document.getElementById("maps"), "representations", (layers) => layers);
       new repviz.Grid(document.getElementById("overview-map"), "overview", overviewLayer);
+      new repviz.Grid(document.getElementById("samples-map"), "samples", overviewLayer);
+      repviz.mountSamples();
+      repviz.mountPrediction();
       repviz.markAll = (row) => repviz.grids.forEach((grid) => grid.maps.forEach((map) => map.mark(row)));
       set({ ...repviz.readUrl(), theme: themeOfPage() });
       new MutationObserver(() => set({ theme: themeOfPage() })).observe(document.documentElement, {
@@ -44,6 +47,9 @@
     setTool: report((value) => set({ tool: value })),
     setGhost: report((value) => set({ ghost: value === null || value === "" ? null : Number(value) })),
     setTrails: report((value) => set({ trails: value })),
+    setShown: report((value) => set({ shown: value })),
+    setVerdict: report((value) => set({ verdict: value })),
+    setFind: report((value) => set({ find: value ?? "" })),
     setLog: report((value) => set({ log: value })),
     setSpeed: report((value) => set({ speed: Number(value) })),
     setFollow: report((value) => {
@@ -61,6 +67,7 @@
     latest: report(() => repviz.latest()),
     help: report(() => repviz.mirror("help-dialog", { opened: true })),
     problems: report(() => repviz.openProblems()),
+    predictionDrawn: report(() => repviz.predictionDrawn()),
     curveDrawn() {
       const id = window.dash_clientside.callback_context.triggered_id;
       if (id) repviz.curveDrawn(id.slice("curve-".length));

@@ -3,12 +3,12 @@
 from typing import Any
 
 from repviz.dashboards.drawing import Pictures
-from repviz.dashboards.pages import overview, representations
+from repviz.dashboards.pages import overview, representations, samples
 from repviz.dashboards.pages.diagnostics import DIAGNOSTIC_PAGES, OTHER
 from repviz.dashboards.pages.scripted import COMPARE, FILM, LOG, RUNS
 
 GROUPS = (
-    ("", (overview, representations)),
+    ("", (overview, representations, samples)),
     ("Diagnostics", (*DIAGNOSTIC_PAGES, FILM)),
     ("Runs", (RUNS, COMPARE, LOG)),
 )

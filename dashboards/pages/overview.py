@@ -7,8 +7,9 @@ import plotly.graph_objects as go
 from dash import Dash, Input, Output, dcc, html, no_update
 
 from repviz.dashboards import ids
-from repviz.dashboards.catalog import Catalog, NotThereError
-from repviz.dashboards.manifest import Manifests
+from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
+from repviz.dashboards.manifest import BASELINE, Manifests
+from repviz.dashboards.pages import epoch_prediction
 from repviz.figures.metrics import PANELS, panel
 from repviz.figures.view import View
 from repviz.theme import LOOKS
@@ -43,12 +44,14 @@ def layout() -> html.Div:
                 ],
                 className="overview-grid",
             ),
+            epoch_prediction.layout(),
         ]
     )
 
 
 def register(app: Dash, catalog: Catalog, manifests: Manifests) -> None:
     """One callback draws all panels; the scripts ask for it when metrics, theme or scale have changed."""
+    epoch_prediction.register(app, catalog)
 
     @app.callback(
         [Output(ids.curve(name), "figure") for name in PANELS],
@@ -70,9 +73,17 @@ def curves(asked: Any, catalog: Catalog, manifests: Manifests) -> list[Any]:
     except (NotThereError, OSError, ValueError, KeyError):  # the manifest says what is wrong
         return [_bare(go.Figure(), run="", theme="light") for _ in PANELS]
     theme = asked.get("theme") if asked.get("theme") in LOOKS else "light"
-    options = {"bare": True, "log": asked.get("log") is True, "monitor": monitor}
+    options = {"bare": True, "log": asked.get("log") is True, "monitor": monitor, "baseline": baseline(run)}
     view = View(theme=theme, options=options)
     return [_bare(panel(rows, name, view), run.name, theme) for name in PANELS]
+
+
+def baseline(run: RunFiles) -> dict[str, float]:
+    """Numbers of the baseline by column; none where there are none or the manifest calls them damaged."""
+    try:
+        return run.results().get(BASELINE, {})
+    except (NotThereError, OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _bare(figure: go.Figure, run: str, theme: str) -> go.Figure:

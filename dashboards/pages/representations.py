@@ -40,7 +40,7 @@ def layout() -> html.Div:
                             html.Aside(id=ids.POINT, className="near", hidden=True, **_named("Chosen point")),
                             html.Aside(id=ids.LEGEND, className="legend", **_named("Colours, classes and splits")),
                         ],
-                        className="beside",
+                        className="side",
                     ),
                 ],
                 className="maps-and-legend",

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from dash import no_update
 
@@ -13,8 +14,11 @@ from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.ids import CURVES_REQUEST
 from repviz.dashboards.manifest import Manifests
+from repviz.dashboards.pages.epoch_prediction import drawn
 from repviz.dashboards.pages.overview import curves
 from repviz.figures.metrics import PANELS
+from repviz.store.artifacts import artifact_path
+from repviz.store.results_table import write_result
 from repviz.theme import DARK
 
 
@@ -118,6 +122,60 @@ def test_the_callback_answers_over_http(client, make_run):
     answer = client.post("/_dash-update-component", json=request)
     assert answer.status_code == 200
     assert answer.json["response"]["curve-loss"]["figure"]["data"]
+
+
+@pytest.fixture
+def draw_prediction(runs_dir):
+    catalog = Catalog(runs_dir)
+    cache = FileCache(1_000_000)
+    return lambda asked: drawn(asked, catalog, cache)
+
+
+def test_the_baseline_is_in_the_curves_once_training_has_ended(draw, make_run):
+    run = make_run(epochs=2)
+    names = [len(figure.data) for figure in draw({"run": run.path.name})]
+    write_result(run.path, "logistic_regression", {"val_accuracy": 0.5, "val_f1_macro": 0.4, "val_f1_confidence": 0.6})
+    more = [len(figure.data) for figure in draw({"run": run.path.name})]
+    assert [b - a for a, b in zip(names, more, strict=True)] == [0, 1, 2, 0, 0]
+
+
+def test_matrix_and_classes_are_those_of_the_epoch(draw_prediction, make_run):
+    run = make_run(epochs=3, n=900, kinds=("projection", "prediction"))
+    matrix, diagram, table, title, below = draw_prediction({"run": run.path.name, "epoch": 3, "theme": "dark"})
+    val = (run.split == 1) & (run.labels >= 0)
+    predicted = run.logits(3).argmax(axis=1)
+    counts = np.zeros((len(run.classes),) * 2, int)
+    np.add.at(counts, (run.labels[val], predicted[val]), 1)
+    np.testing.assert_array_equal(matrix.data[0].customdata, counts)
+    assert matrix.layout.paper_bgcolor == DARK.surface
+    assert len(diagram.data) == 3
+    accuracy = (predicted == run.labels)[val].mean()
+    assert title == f"Confusion · epoch 3 · accuracy {accuracy:.1%} of {val.sum()} rows (val points of the sample)"
+    assert "epoch 3" in below
+    lines = table.children[1].children
+    assert [line.children[-1].children for line in lines] == [str(n) for n in counts.sum(axis=1)]
+    recall = [line.children[2].children for line in lines]
+    assert recall == [f"{counts[k, k] / counts[k].sum():.2f}" for k in range(len(counts))]
+
+
+@pytest.mark.parametrize("asked", [None, "x", 3, [], {}, {"run": "r", "epoch": "0"}, {"run": "r", "epoch": True}])
+def test_a_prediction_of_another_shape_draws_nothing(draw_prediction, asked):
+    assert draw_prediction(asked) == [no_update] * 5
+
+
+@pytest.mark.parametrize("run", ["../etc", "nope", None])
+def test_a_prediction_that_is_not_there_says_so(draw_prediction, make_run, run):
+    made = make_run(epochs=0, n=40)
+    for name in (run, made.path.name):
+        matrix, _, table, title, _ = draw_prediction({"run": name, "epoch": 0, "theme": "light"})
+        assert (len(matrix.data), table) == (0, [])
+        assert "there is no run" in title or "has no 'prediction'" in title
+
+
+def test_a_damaged_prediction_is_named(draw_prediction, make_run):
+    run = make_run(epochs=0, n=40, kinds=("projection", "prediction"))
+    artifact_path(run.path, "prediction", 0).write_bytes(b"nothing")
+    assert "epoch_000000.h5" in draw_prediction({"run": run.path.name, "epoch": 0})[3]
 
 
 # --- the guard ---

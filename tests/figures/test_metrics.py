@@ -123,3 +123,15 @@ def test_a_single_epoch_has_room_and_few_have_whole_ticks():
     assert panel(ROWS, "loss", View()).layout.xaxis.dtick == 1
     many = [{"epoch": e, "val_loss": 1.0} for e in range(30)]
     assert panel(many, "loss", View()).layout.xaxis.dtick is None
+
+
+def test_the_baseline_is_a_dashed_line_for_which_the_axis_makes_room():
+    rows = [{"epoch": k, "val_accuracy": 0.1 * k, "val_loss": 3.0 - k} for k in range(4)]
+    view = View(options={"baseline": {"val_accuracy": 0.9, "val_f1_macro": 0.8}})
+    line = panel(rows, "accuracy", view).data[-1]
+    assert (list(line.x), list(line.y), line.line.dash) == ([0, 3], [0.9, 0.9], "dash")
+    assert "0.900" in panel(rows, "accuracy", view).layout.annotations[0].text
+    assert all(trace.line.dash != "dash" for trace in panel(rows, "loss", view).data)
+    alone = panel(rows[:1], "accuracy", view).data[-1]
+    assert list(alone.x) == [0, 1]
+    assert all(trace.line.dash != "dash" for trace in panel([], "accuracy", view).data)

@@ -1,9 +1,11 @@
 """Confusion and calibration, drawn as they were counted."""
 
 import numpy as np
+import pytest
 import xarray as xr
+from sklearn.metrics import precision_recall_fscore_support
 
-from repviz.figures.prediction import figure, over_epochs
+from repviz.figures.prediction import calibration, confusion, figure, over_epochs, per_class
 from repviz.figures.view import View
 
 
@@ -53,3 +55,39 @@ def test_over_epochs():
     accuracy = next(t for t in drawn.data if t.name == "accuracy")
     assert list(accuracy.x) == [0, 5]
     np.testing.assert_allclose(accuracy.y, [0.1, 0.6])
+
+
+def test_numbers_per_class_are_scikit_learns():
+    rng = np.random.default_rng(3)
+    labels, predicted = rng.integers(0, 6, 400), rng.integers(0, 6, 400)
+    counts = np.zeros((6, 6), int)
+    np.add.at(counts, (labels, predicted), 1)
+    found = per_class(counts)
+    expected = precision_recall_fscore_support(labels, predicted)
+    for name, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
+        np.testing.assert_allclose(found[name], values, rtol=1e-12)
+
+
+def test_what_cannot_be_divided_is_no_number():
+    found = per_class(np.array([[8, 2, 0, 0], [1, 3, 0, 0], [2, 0, 0, 0], [0, 0, 0, 0]]))
+    np.testing.assert_array_equal(np.isnan(found["precision"]), [False, False, True, True])
+    np.testing.assert_array_equal(np.isnan(found["recall"]), [False, False, False, True])
+    np.testing.assert_array_equal(np.isnan(found["f1"]), [False, False, False, True])
+    assert found["f1"][2] == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_each_half_alone_draws_what_the_whole_does(theme):
+    view = View(theme=theme)
+    whole = figure(make(), view).data
+    for part, kinds in (
+        (confusion(make(), view), ["heatmap"]),
+        (calibration(make(), view), ["scatter", "bar", "scatter"]),
+    ):
+        assert [trace.type for trace in part.data] == kinds
+        assert not part.layout.title.text
+        for trace in part.data:
+            twin = next(
+                t for t in whole if t.type == trace.type and getattr(t, "mode", None) == getattr(trace, "mode", None)
+            )
+            np.testing.assert_array_equal(np.asarray(trace.y), np.asarray(twin.y))

@@ -89,8 +89,8 @@ def best_epoch(metrics: Metrics, monitor: str = "val_accuracy") -> int | None:
 def panel(metrics: Metrics, name: str, view: View) -> go.Figure:
     """One panel of ``PANELS``.
 
-    ``view.options``: ``epoch`` (marked), ``log`` (y axis), ``monitor`` (what is best), ``bare`` (no title and no
-    legend, for a page that has its own).
+    ``view.options``: ``epoch`` (marked), ``log`` (y axis), ``monitor`` (what is best), ``baseline`` (numbers by column,
+    of a simpler model), ``bare`` (no title and no legend, for a page that has its own).
 
     Raises:
         UserError: there is no such panel.
@@ -148,6 +148,7 @@ def _draw(target: go.Figure, table: pd.DataFrame, panel: Panel, view: View, *, l
             ),
             **cell,
         )
+    _draw_baseline(target, table, panel, view, **cell)
     if not any(c.column in table and table[c.column].notna().any() for c in panel.curves):
         middle = {"x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain"}
         text = {"text": "not measured yet", "showarrow": False, "font": {"color": look.muted}, "bgcolor": look.surface}
@@ -157,6 +158,39 @@ def _draw(target: go.Figure, table: pd.DataFrame, panel: Panel, view: View, *, l
         target.update_yaxes(type="log", dtick="D2", exponentformat="power", **cell)
     else:
         target.update_yaxes(rangemode="tozero" if panel.from_zero else "nonnegative", exponentformat="e", **cell)
+
+
+def _draw_baseline(target: go.Figure, table: pd.DataFrame, panel: Panel, view: View, **cell: Any) -> None:
+    """A dashed line per curve whose column the baseline knows: lines, not shapes, so that the axis makes room."""
+    baseline = view.options.get("baseline") or {}
+    for curve in panel.curves:
+        value = baseline.get(curve.column)
+        if value is None or table.empty:
+            continue
+        color = LOOKS[view.theme].splits[curve.color]
+        first, last = int(table.index[0]), max(int(table.index[-1]), int(table.index[0]) + 1)
+        target.add_trace(
+            go.Scatter(
+                x=[first, last],
+                y=[value, value],
+                name=f"{curve.name}: logistic regression",
+                mode="lines",
+                line={"color": color, "width": 1.3, "dash": "dash"},
+                showlegend=False,
+                hoverinfo="skip",
+            ),
+            **cell,
+        )
+        target.add_annotation(
+            x=first,
+            y=value,
+            text=f"log. regression {value:.3f}",
+            showarrow=False,
+            xanchor="left",
+            yanchor="bottom",
+            font={"size": 10, "color": color},
+            **cell,
+        )
 
 
 def _mark(target: go.Figure, table: pd.DataFrame, view: View, axis: str = "") -> None:

@@ -31,8 +31,9 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         horizontal_spacing=0.12,
         subplot_titles=[f"Confusion, {rows} rows: {on}", f"Calibration, expected error {error:.3f}"],
     )
-    _draw_confusion(target, dataset, view)
-    _draw_reliability(target, dataset, view)
+    _draw_confusion(target, dataset, view, row=1, col=1)
+    target.update_traces(selector={"type": "heatmap"}, colorbar_x=0.53)
+    _draw_reliability(target, dataset, view, row=1, col=2)
     target.update_layout(
         template=template(view.theme),
         title_text=f"Prediction · epoch {dataset.attrs.get('epoch', '?')} · accuracy {float(dataset['accuracy']):.1%}",
@@ -43,6 +44,38 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         paper_bgcolor=look.surface,
     )
     return target
+
+
+def confusion(dataset: xr.Dataset, view: View) -> go.Figure:
+    """The confusion matrix alone, for a page that says the rest itself; ``view.classes`` as for ``figure``."""
+    target = go.Figure()
+    _draw_confusion(target, dataset, view)
+    return _bare(target, view)
+
+
+def calibration(dataset: xr.Dataset, view: View) -> go.Figure:
+    """The reliability diagram alone, for a page that says the rest itself."""
+    target = go.Figure()
+    _draw_reliability(target, dataset, view)
+    return _bare(target, view)
+
+
+def per_class(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall and F1 (0 to 1, NaN where undefined) and support (rows) of each class.
+
+    Precision is not defined for a class that was never predicted, recall not for one without rows; F1, from counts,
+    only where neither occurs.
+
+    Args:
+        counts: ``(n_classes, n_classes)``, rows by class and predicted class.
+    """
+    hits, support, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+
+    def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+
+    f1 = share(2 * hits, support + predicted)
+    return {"precision": share(hits, predicted), "recall": share(hits, support), "f1": f1, "support": support}
 
 
 def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
@@ -67,7 +100,18 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     return target
 
 
-def _draw_confusion(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
+def _bare(target: go.Figure, view: View) -> go.Figure:
+    look = LOOKS[view.theme]
+    return target.update_layout(
+        template=template(view.theme),
+        showlegend=False,
+        margin={"l": 48, "r": 12, "t": 12, "b": 40},
+        paper_bgcolor=look.surface,
+        plot_bgcolor=look.surface,
+    )
+
+
+def _draw_confusion(target: go.Figure, dataset: xr.Dataset, view: View, **cell: int) -> None:
     look = LOOKS[view.theme]
     names = class_names(dataset)
     shown = [k for k in range(len(names)) if view.classes is None or k in view.classes]
@@ -83,26 +127,22 @@ def _draw_confusion(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
             zmin=0,
             zmax=1,
             colorscale=[[0, look.surface], [1, look.accent]],
-            colorbar={"title": {"text": "share of<br>the class"}, "x": 0.53, "thickness": 12, "tickformat": ".0%"},
+            colorbar={"title": {"text": "share of<br>the class"}, "thickness": 12, "tickformat": ".0%"},
             hovertemplate="class %{y}<br>predicted %{x}<br>%{customdata} rows, %{z:.1%}<extra></extra>",
         ),
-        row=1,
-        col=1,
+        **cell,
     )
     every = {"dtick": 1} if len(shown) <= _MANY else {}
-    target.update_xaxes(title_text="predicted class", type="category", showgrid=False, tickangle=-60, **every, col=1)
-    target.update_yaxes(
-        title_text="class", type="category", showgrid=False, autorange="reversed", **every, row=1, col=1
-    )
+    target.update_xaxes(title_text="predicted class", type="category", showgrid=False, tickangle=-60, **every, **cell)
+    target.update_yaxes(title_text="class", type="category", showgrid=False, autorange="reversed", **every, **cell)
 
 
-def _draw_reliability(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
+def _draw_reliability(target: go.Figure, dataset: xr.Dataset, view: View, **cell: int) -> None:
     look = LOOKS[view.theme]
     edges, count = dataset["bin_edge"].values, dataset["bin_count"].values
     target.add_trace(
         go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": look.muted, "dash": "dot"}, hoverinfo="skip"),
-        row=1,
-        col=2,
+        **cell,
     )
     target.add_trace(
         go.Bar(
@@ -118,8 +158,7 @@ def _draw_reliability(target: go.Figure, dataset: xr.Dataset, view: View) -> Non
             customdata=count,
             hovertemplate="confidence about %{x:.2f}<br>accuracy %{y:.3f}<br>%{customdata} rows<extra></extra>",
         ),
-        row=1,
-        col=2,
+        **cell,
     )
     target.add_trace(
         go.Scatter(
@@ -129,8 +168,7 @@ def _draw_reliability(target: go.Figure, dataset: xr.Dataset, view: View) -> Non
             marker={"color": look.text, "size": 5},
             hovertemplate="mean confidence %{x:.3f}<br>accuracy %{y:.3f}<extra></extra>",
         ),
-        row=1,
-        col=2,
+        **cell,
     )
-    target.update_xaxes(title_text="confidence of the predicted class", range=[0, 1], row=1, col=2)
-    target.update_yaxes(title_text="accuracy", range=[0, 1], row=1, col=2)
+    target.update_xaxes(title_text="confidence of the predicted class", range=[0, 1], **cell)
+    target.update_yaxes(title_text="accuracy", range=[0, 1.02], **cell)
