@@ -16,7 +16,7 @@ from repviz.dashboards.routes import data_routes
 from repviz.figures.metrics import PANELS
 
 _FRAMES_BYTES = 256_000_000
-_SAMPLES_BYTES = 128_000_000
+_SAMPLES_BYTES = 256_000_000
 _FIGURES_BYTES = 128_000_000
 _HISTORY_BYTES = 64_000_000
 

@@ -21,6 +21,7 @@ from repviz.errors import UserError
 from repviz.store.hdf5 import read_dataset
 from repviz.theme import SPLIT_NAMES
 
+TEXTS = {"id", "text"}
 _BINARY = "application/octet-stream"
 
 
@@ -107,7 +108,7 @@ def _say_what_is_wrong(routes: Blueprint) -> None:
 
 
 def read_points(path: Path) -> xr.Dataset:
-    """The sample at ``path``; see ``read_dataset`` for errors.
+    """The sample at ``path``, ids and texts as UTF-8 (a quarter of the memory); see ``read_dataset`` for errors.
 
     Raises:
         ValueError: it lacks what every sample has.
@@ -116,7 +117,8 @@ def read_points(path: Path) -> xr.Dataset:
     lacking = [name for name in ("id", "label", "split") if name not in dataset]
     if lacking:
         raise ValueError(f"{path} has no {' and no '.join(lacking)}: it is not a sample")
-    return dataset
+    texts = {name: (dataset[name].dims, np.char.encode(dataset[name].values, "utf-8")) for name in TEXTS & {*dataset}}
+    return dataset.assign(texts)
 
 
 def points(dataset: xr.Dataset) -> bytes:
@@ -135,10 +137,10 @@ def description(dataset: xr.Dataset, row: int) -> dict[str, Any]:
     chosen = dataset.isel(sample=row)
     found: dict[str, Any] = {
         "row": row,
-        "id": str(chosen["id"].item()),
+        "id": chosen["id"].item().decode(),
         "label": int(chosen["label"].item()),
         "split": SPLIT_NAMES[int(chosen["split"].item())],
-        "text": str(chosen["text"].item()) if "text" in chosen else None,
+        "text": chosen["text"].item().decode() if "text" in chosen else None,
     }
     if "tabular" in chosen and "column" in chosen:
         values = [float(v) for v in chosen["tabular"].values]

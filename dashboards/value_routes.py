@@ -85,6 +85,10 @@ def numbers(text: str) -> list[int]:
 def names(sample: xr.Dataset, rows: list[int]) -> list[dict[str, Any]]:
     """Row, id and text (None where the sample has no texts) of each of ``rows``, in their order.
 
+    Args:
+        sample: with ids and texts in UTF-8.
+        rows: numbers of some of its points.
+
     Raises:
         NotThereError: the sample has no such row.
     """
@@ -94,6 +98,6 @@ def names(sample: xr.Dataset, rows: list[int]) -> list[dict[str, Any]]:
     chosen = sample[["id", *(["text"] if "text" in sample else [])]].isel(sample=rows)
     texts = chosen["text"].values if "text" in chosen else [None] * len(rows)
     return [
-        {"row": row, "id": str(name), "text": None if text is None else str(text)}
+        {"row": row, "id": name.decode(), "text": None if text is None else text.decode()}
         for row, name, text in zip(rows, chosen["id"].values, texts, strict=True)
     ]

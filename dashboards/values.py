@@ -78,10 +78,10 @@ def near_rows(dataset: xr.Dataset, row: int) -> dict[str, list[int]]:
 
 
 def matching_rows(sample: xr.Dataset, wanted: str) -> np.ndarray:
-    """Rows whose id or text holds ``wanted``, whatever the case: int32, ascending."""
+    """Rows whose id or text (in UTF-8) holds ``wanted``, whatever the case: int32, ascending."""
     wanted = wanted.casefold()
     found = np.zeros(sample.sizes["sample"], bool)
     for name in ("id", "text"):
         if name in sample:
-            found |= np.fromiter((wanted in str(v).casefold() for v in sample[name].values), bool, len(found))
+            found |= np.fromiter((wanted in v.decode().casefold() for v in sample[name].values), bool, len(found))
     return np.flatnonzero(found).astype("<i4")

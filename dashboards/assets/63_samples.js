@@ -78,11 +78,10 @@
   function sorted(unsorted, { key, down }) {
     const { labels, splits } = data.sample;
     const rank = { row: (row) => row, label: (row) => labels[row], split: (row) => splits[row] }[key] ?? ((row) => table.values[key][row]);
-    const keys = Float64Array.from(unsorted, rank);
-    const places = Uint32Array.from(unsorted.keys());
     const sign = down ? -1 : 1;
-    // What is not known comes last whichever way.
-    places.sort((a, b) => Number.isNaN(keys[a]) - Number.isNaN(keys[b]) || sign * (keys[a] - keys[b]) || a - b);
+    // What is not known comes last whichever way; what is equal stays in the order of the rows.
+    const keys = Float64Array.from(unsorted, (row) => (Number.isNaN(rank(row)) ? Infinity : sign * rank(row)));
+    const places = Uint32Array.from(unsorted.keys()).sort((a, b) => keys[a] - keys[b]);
     return Array.from(places, (place) => unsorted[place]);
   }
 
@@ -138,7 +137,7 @@
     const count = `${rows.length.toLocaleString("en")} of ${data.sample.n.toLocaleString("en")}`;
     const parts = [count, `by ${key}, ${down ? "most" : "least"} first`];
     if (state.classes || state.splits) parts.push(`only ${filters()}`);
-    if (table.epoch !== null) parts.push(`prediction of epoch ${table.epoch}`);
+    if (table.epoch !== null) parts.push(`epoch ${table.epoch}`);
     document.getElementById("table-state").textContent = parts.join(" · ");
     const why = emptyBecause();
     const empty = document.getElementById("table-empty");

@@ -120,7 +120,7 @@ def table(names: list[str], numbers: dict[str, np.ndarray]) -> html.Table:
     lines = [
         html.Tr(
             [
-                html.Th(html.Button(name, type="button", **{"data-class": str(k)}), scope="row"),
+                html.Th(html.Button(name, type="button", title=name, **{"data-class": str(k)}), scope="row"),
                 *(html.Td(_share(numbers[column][k])) for column in _NUMBERS),
                 html.Td(f"{int(numbers['support'][k]):,}"),
             ]

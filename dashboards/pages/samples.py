@@ -30,7 +30,6 @@ def layout() -> html.Div:
                         **{"aria-label": "find in id and text"},
                     ),
                     html.Div(id=ids.TABLE_STATE, className="table-state", role="status"),
-                    html.Span(className="spacer"),
                     _button(ids.SELECT_SHOWN, "select these"),
                     _button(ids.EXPORT, "CSV"),
                 ],

@@ -4,6 +4,7 @@ import json
 import os
 import time
 
+import h5py
 import numpy as np
 import pytest
 
@@ -152,8 +153,10 @@ def test_an_infinite_loss_is_valid_json(client, make_run):
 def test_a_damaged_artifact_is_named_as_damaged(client, make_run):
     run = make_run(epochs=1)
     path = artifact_path(run.path, "projection", 1)
+    with h5py.File(path) as file:
+        chunk = file["coordinates"].id.get_chunk_info(0)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    content[chunk.byte_offset + chunk.size // 2] ^= 0xFF
     path.write_bytes(content)
     answer = client.get(f"/data/runs/{run.path.name}/frames/pca/1")
     assert answer.status_code == 422

@@ -37,7 +37,7 @@ def test_a_growing_run_is_followed_within_seconds(watched, make_run):
 
 def test_without_following_epoch_zoom_and_choices_stay_while_the_run_grows(watched, make_run):
     run = make_run("20250103_000000", epochs=2, n=1500, state="running")
-    page = watched.open(run, "page=representations&epoch=1&method=pca&axes=free&classes=2,5")
+    page = watched.open(run, "page=representations&epoch=1&method=pca&axes=free&classes=2,5&selection=r0-1j")
     wait_for_maps(page, 1)
     box = page.locator(".map[data-layer=logits]:visible canvas.points").bounding_box()
     unzoomed = pixels(page, "logits")
