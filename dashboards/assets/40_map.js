@@ -149,8 +149,8 @@
       if (glides) Object.assign(options, { transition: true, transitionDuration: duration, transitionEasing: "cubicInOut" });
       await this.plot.draw(points, options);
       this.glide = null;
-      this.root.dataset.epoch = frame.epoch;
       if (this.look) await this.filter(this.look.rows);
+      this.root.dataset.epoch = frame.epoch;
       this.drawOverlay();
     }
 

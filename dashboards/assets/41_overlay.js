@@ -9,10 +9,12 @@
   const shortened = (name) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name);
 
   function drawOver(map) {
-    const under = fresh(map.under, map);
     const over = fresh(map.labels, map);
-    if (!map.message.hidden || !map.place || !map.look) return;
     const { ghost, trails, near } = map.overlay;
+    // A canvas that has been touched is put together anew with every picture: most of the time this one is not.
+    const under = ghost || trails || map.isUnderDrawn ? fresh(map.under, map) : null;
+    map.isUnderDrawn = Boolean(ghost || trails);
+    if (!map.message.hidden || !map.place || !map.look) return;
     if (ghost) drawGhost(map, under, ghost);
     if (trails) drawTrails(map, under, trails);
     if (state.labels && map.centers) drawNames(map, over);

@@ -40,6 +40,7 @@ def test_without_following_epoch_zoom_and_choices_stay_while_the_run_grows(watch
     page = watched.open(run, "page=representations&epoch=1&method=pca&axes=free&classes=2,5&selection=r0-1j")
     wait_for_maps(page, 1)
     box = page.locator(".map[data-layer=logits]:visible canvas.points").bounding_box()
+    page.wait_for_timeout(300)  # what is selected is stressed one picture later
     unzoomed = pixels(page, "logits")
     page.mouse.move(box["x"] + 200, box["y"] + 100)
     page.mouse.wheel(0, -400)

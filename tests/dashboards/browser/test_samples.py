@@ -110,7 +110,7 @@ def test_a_cell_of_the_matrix_selects_its_samples_everywhere(watched, trained, s
 
 
 def test_without_a_prediction_it_is_said_what_makes_one_and_dynamics_sort_first(watched, make_run):
-    run = make_run("20250106_000000", epochs=1, n=60)
+    run = make_run("20250116_000000", epochs=1, n=60)
     page = watched.open(run)
     expect(page.locator("#prediction-empty")).to_contain_text("repviz diagnose --only prediction", timeout=SLOW)
     expect(page.locator("#prediction")).to_be_hidden()

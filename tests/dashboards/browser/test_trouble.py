@@ -26,7 +26,7 @@ def test_a_run_without_projection_says_what_switches_it_on(watched, make_run, sh
     page = watched.open(run, "page=representations")
     expect(page.locator("#maps-empty")).to_contain_text("--projection.enabled=true", timeout=SLOW)
     page.screenshot(path=shots / "no_projection.png")
-    expect(page.locator(".toolbar")).to_be_hidden()
+    expect(page.locator("#page-representations .toolbar")).to_be_hidden()
     page.get_by_text("Overview").click()
     expect(page.locator(".overview-grid .maps-notice")).to_contain_text("This run has no projection")
     page.wait_for_timeout(500)
