@@ -20,7 +20,7 @@ METRICS = "metrics"
 """Stands for the rows of the metrics table where kinds are named."""
 
 _EPOCHS_OF = {overview.NAME: (METRICS, "projection"), representations.NAME: ("projection",)}
-_DRAWN_BY_PAGES = {"projection"}
+_DRAWN_BY_PAGES = {"prediction", "projection"}
 """Pictures that a page draws in a way of its own."""
 
 
