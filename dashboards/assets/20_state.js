@@ -200,7 +200,13 @@ window.repviz = (() => {
   const look = () => data.config.looks[state.theme];
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+  /** What a script has for the others. Two of one name would silently call each other's: that is an error at once. */
+  function offer(things) {
+    for (const name of Object.keys(things)) if (name in repviz) throw new Error(`two scripts offer repviz.${name}`);
+    Object.assign(repviz, things);
+  }
+
   return {
-    FRAMES, state, data, on, emit, set, readUrl, timeline, epochsOf, unpictured, currentEpoch, nearest, method, goTo, mirror, element, look, calm,
+    offer, FRAMES, state, data, on, emit, set, readUrl, timeline, epochsOf, unpictured, currentEpoch, nearest, method, goTo, mirror, element, look, calm,
   };
 })();

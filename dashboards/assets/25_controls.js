@@ -18,11 +18,11 @@
   }
 
   /** A list to choose from; `options` are pairs of value and text. */
-  function select(key, label, options, value, choose) {
+  function dropdown(key, label, options, value, choose) {
     const made = element("select", { "data-control": key, onchange: () => choose(made.value) },
       ...options.map(([name, text]) => element("option", { value: name, selected: name === value }, text)));
     return element("label", { class: "control" }, element("span", { class: "control-label" }, label), made);
   }
 
-  Object.assign(repviz, { segments, select });
+  repviz.offer({ segments, dropdown });
 })();

@@ -74,5 +74,5 @@
     return rows;
   }
 
-  Object.assign(repviz, { packRows, unpackRows });
+  repviz.offer({ packRows, unpackRows });
 })();

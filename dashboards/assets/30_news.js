@@ -136,5 +136,5 @@
     else tick();
   });
 
-  Object.assign(repviz, { tick, address, problem });
+  repviz.offer({ tick, address, problem });
 })();

@@ -123,5 +123,5 @@
     return frame.values.subarray(2 * at * frame.n, (2 * at + 2) * frame.n).every((value) => value === MISSING);
   }
 
-  Object.assign(repviz, { unpack, frame, prefetch, place, placeRows, shares, isBlank });
+  repviz.offer({ unpack, frame, prefetch, place, placeRows, shares, isBlank });
 })();

@@ -105,5 +105,5 @@
     link.remove();
   }
 
-  Object.assign(repviz, { kindOf, request, figure, prefetchFigures, plotly, copied, alone, save });
+  repviz.offer({ kindOf, request, figure, prefetchFigures, plotly, copied, alone, save });
 })();

@@ -83,5 +83,5 @@
     return new Int32Array(await response.arrayBuffer());
   }
 
-  Object.assign(repviz, { valuesAt, columns, namesOf, search });
+  repviz.offer({ valuesAt, columns, namesOf, search });
 })();

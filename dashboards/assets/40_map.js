@@ -256,5 +256,5 @@
     }
   }
 
-  Object.assign(repviz, { LayerMap, STEP_MS });
+  repviz.offer({ LayerMap, STEP_MS });
 })();

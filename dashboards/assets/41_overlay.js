@@ -121,5 +121,5 @@
     context.globalAlpha = 1;
   }
 
-  Object.assign(repviz, { drawOver });
+  repviz.offer({ drawOver });
 })();

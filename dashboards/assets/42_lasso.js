@@ -42,5 +42,5 @@
     map.points.addEventListener("click", () => far < CLICK_PIXELS && map.events.clicked(map.hovered));
   }
 
-  Object.assign(repviz, { catchSelections });
+  repviz.offer({ catchSelections });
 })();

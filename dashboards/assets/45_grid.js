@@ -212,5 +212,5 @@
     drawAll(isNew ? 0 : undefined);
   });
 
-  Object.assign(repviz, { Grid, grids, styleMaps: styleAll, hasWebGL: () => shared() !== null });
+  repviz.offer({ Grid, grids, styleMaps: styleAll, hasWebGL: () => shared() !== null });
 })();

@@ -98,5 +98,5 @@
     repviz.mirror("ghost", { data: options, value: epochs.includes(state.ghost) ? String(state.ghost) : null });
   }
 
-  Object.assign(repviz, { drawOverlays, overlayNote });
+  repviz.offer({ drawOverlays, overlayNote });
 })();

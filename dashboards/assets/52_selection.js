@@ -135,5 +135,5 @@
   on("manifest", draw);
   on("sample", draw);
 
-  Object.assign(repviz, { shownRows, rowsWhere, shownSelection, select, escape, swatch, nameOf });
+  repviz.offer({ shownRows, rowsWhere, shownSelection, select, escape, swatch, nameOf });
 })();

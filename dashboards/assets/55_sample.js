@@ -78,5 +78,5 @@
 
   repviz.on("state", hideSample); // its point moves on, or is no longer on the page
 
-  Object.assign(repviz, { showSample, hideSample });
+  repviz.offer({ showSample, hideSample });
 })();

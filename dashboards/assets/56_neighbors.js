@@ -80,5 +80,5 @@
   on("manifest", draw);
   on("sample", draw);
 
-  Object.assign(repviz, { nearAt });
+  repviz.offer({ nearAt });
 })();

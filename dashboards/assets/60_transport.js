@@ -170,5 +170,5 @@
   });
   on("metrics", drawCourse);
 
-  Object.assign(repviz, { mountTimeline, previous, next, first, latest, play, pause, playing, stepMs });
+  repviz.offer({ mountTimeline, previous, next, first, latest, play, pause, playing, stepMs });
 })();

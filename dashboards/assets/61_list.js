@@ -129,5 +129,5 @@
     }
   }
 
-  Object.assign(repviz, { RowList });
+  repviz.offer({ RowList });
 })();

@@ -218,5 +218,5 @@
   on("sample", refresh);
   on("manifest", refresh);
 
-  Object.assign(repviz, { mountSamples });
+  repviz.offer({ mountSamples });
 })();

@@ -51,5 +51,5 @@
     if (epoch !== null) repviz.save(repviz.address(data.manifest.run, `numbers/${kind}/${epoch}`), "");
   }
 
-  Object.assign(repviz, { whyEmpty });
+  repviz.offer({ whyEmpty });
 })();

@@ -220,5 +220,5 @@
     }
   }
 
-  Object.assign(repviz, { View, placeEpochLines });
+  repviz.offer({ View, placeEpochLines });
 })();

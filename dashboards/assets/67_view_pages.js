@@ -135,7 +135,7 @@
     const oneOnly = own.every(([name]) => data.config.pictures[name].one_layer);
     const chosen = every.includes(state.layer) ? state.layer : oneOnly ? own[0][1].drawn : "";
     const options = [...(oneOnly ? [] : [["", "all layers"]]), ...every.map((layer) => [layer, layer])];
-    return [repviz.select("layer", "layer", options, chosen, (value) => set({ layer: value || null }))];
+    return [repviz.dropdown("layer", "layer", options, chosen, (value) => set({ layer: value || null }))];
   }
 
   function classesNote() {
@@ -167,5 +167,5 @@
   });
   window.addEventListener("resize", () => fitViews());
 
-  Object.assign(repviz, { viewsOf, fetchViews, fitViews, layersKnown, pictureTitle, drawViewPage: drawPage });
+  repviz.offer({ viewsOf, fetchViews, fitViews, layersKnown, pictureTitle, drawViewPage: drawPage });
 })();

@@ -55,7 +55,7 @@
     const lengths = repviz.FRAMES.map(String);
     const save = element("button", { type: "button", class: "button", onclick: () => saveStrip(name) }, "Save as PNG");
     return element("div", { class: "toolbar" },
-      repviz.select("film", "figure", options, name, (value) => set({ film: value })),
+      repviz.dropdown("film", "figure", options, name, (value) => set({ film: value })),
       repviz.segments("frames", "epochs", lengths, String(state.frames), (value) => set({ frames: Number(value) })),
       save);
   }

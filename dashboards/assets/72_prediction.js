@@ -67,5 +67,5 @@
   on("state", (changed) => ["page", "epoch", "follow", "theme", "run"].some((key) => changed.has(key)) && ask());
   on("manifest", ask);
 
-  Object.assign(repviz, { predictionDrawn, mountPrediction });
+  repviz.offer({ predictionDrawn, mountPrediction });
 })();

@@ -165,5 +165,5 @@
     if ((changed.has("pinned") || changed.has("run") || changed.has("page")) && table) draw();
   });
 
-  Object.assign(repviz, { duration, bytes });
+  repviz.offer({ duration, bytes });
 })();

@@ -107,5 +107,5 @@
 
   on("state", (changed) => changed.has("page") && ask());
   on("manifest", ask);
-  Object.assign(repviz, { grid, lagText });
+  repviz.offer({ grid, lagText });
 })();

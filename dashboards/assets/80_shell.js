@@ -231,6 +231,6 @@
     }
   });
 
-  Object.assign(repviz, { refreshShell: refresh, openProblems, whyNoMaps });
+  repviz.offer({ refreshShell: refresh, openProblems, whyNoMaps });
   (window.dashMantineFunctions ??= {}).runOption = runOption;
 })();
