@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--run-dir", type=Path, default=None, metavar="RUN", help="default: the newest run")
     _add_runs_dir(verify)
     _add_diagnose(_command(commands, "diagnose", _diagnose, "compute a run's missing diagnostics from its checkpoints"))
+    _add_import(_command(commands, "import-embeddings", _import, "make a run of activations that were saved elsewhere"))
     export = commands.add_parser("export", help="take a run elsewhere: video, figures, report, other tools' files")
     add_export(export.add_subparsers(title="what", metavar="WHAT", required=True))
     data = commands.add_parser("data", help="inspect or convert a data file", description="Look at a data file.")
@@ -130,6 +131,14 @@ def _add_diagnose(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=_count, default=None, metavar="N", help="of each process; default: torch's, shared out"
     )
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILES", help="npy or npz, one per epoch, or folders")
+    parser.add_argument("--labels", type=Path, required=True, metavar="FILE", help="npy; or npz with labels, split, …")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=None, help="kinds, as in probe,projection")
+    parser.add_argument("--seed", type=int, default=0, help="of the split, where none is given")
+    _add_runs_dir(parser)
 
 
 def _epochs(text: str) -> list[int]:
@@ -228,6 +237,14 @@ def _diagnose(options: argparse.Namespace) -> None:
         scheduler=options.scheduler,
     )
     sys.stdout.write(f"{computed} computed\n")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from repviz.importing import import_embeddings
+
+    runs_dir = Path(options.runs_dir)
+    made = import_embeddings(options.files, options.labels, runs_dir, only=options.only, seed=options.seed)
+    sys.stdout.write(f"written: {made}; look at it with: repviz dashboard --runs-dir {runs_dir}\n")
 
 
 def _run_dir(options: argparse.Namespace) -> Path:
