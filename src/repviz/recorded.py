@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from repviz.background.pending import pending_epochs, pending_path
-from repviz.callbacks.checkpoints import checkpoint_epochs, checkpoint_path
+from repviz.callbacks.checkpoints import LAST, checkpoint_epochs, checkpoint_path
 from repviz.callbacks.looking import Report, look_at
 from repviz.callbacks.sample import build, rows_of
 from repviz.callbacks.source import EmbeddingSource
@@ -22,21 +22,34 @@ from repviz.model.classifier import EmbeddingClassifier
 from repviz.snapshot import Snapshot, observing
 from repviz.store import artifacts
 from repviz.store.hdf5 import DamagedFileError
-from repviz.store.run_folder import read_run_file
+from repviz.store.run_folder import CHECKPOINTS, read_run_file
 from repviz.store.sample_file import read_sample
 
 log = logging.getLogger("repviz")
 
 
 def epochs_with_weights(run_dir: Path) -> list[int]:
-    """Epochs whose weights are there: in a checkpoint of their own, or waiting to be looked at; ascending."""
-    return sorted({*checkpoint_epochs(run_dir), *pending_epochs(run_dir)})
+    """Epochs whose weights are there, in a checkpoint of their own, waiting to be looked at, or the last; ascending."""
+    last = _epoch_of_last(run_dir)
+    return sorted({*checkpoint_epochs(run_dir), *pending_epochs(run_dir), *([] if last is None else [last])})
 
 
 def weights_path(run_dir: Path, epoch: int) -> Path:
-    """The file with the weights of ``epoch``."""
-    own = checkpoint_path(run_dir, epoch)
-    return own if own.exists() else pending_path(run_dir, epoch)
+    """The file with the weights of ``epoch``; one that does not exist where they are nowhere."""
+    for path in (checkpoint_path(run_dir, epoch), pending_path(run_dir, epoch)):
+        if path.exists():
+            return path
+    return run_dir / CHECKPOINTS / LAST if epoch == _epoch_of_last(run_dir) else checkpoint_path(run_dir, epoch)
+
+
+def _epoch_of_last(run_dir: Path) -> int | None:
+    """Completed epochs in ``last.ckpt``, None where there is none: it is often no epoch's own checkpoint."""
+    try:
+        state = torch.load(run_dir / CHECKPOINTS / LAST, map_location="cpu", weights_only=True, mmap=True)
+    except FileNotFoundError:
+        return None
+    rows = [kept["rows"] for kept in state["callbacks"].values() if isinstance(kept, dict) and "rows" in kept]
+    return int(rows[0][-1]["epoch"]) if rows and rows[0] else None
 
 
 class RecordedRun:
@@ -69,6 +82,7 @@ class RecordedRun:
         self._source = EmbeddingSource(_data(run_dir, config, data_path, scaled_by, force))
         self._sample, _ = build(self._source, rows_of(read_sample(run_dir)))
         self._asked_layers = asked_layers
+        self._layers = tuple(read_run_file(run_dir)["layers"])
         self._last: Snapshot | None = None
 
     def look(self, epoch: int, due: Sequence[Diagnostic], report: Report = lambda kind, well: None) -> int:
@@ -80,7 +94,7 @@ class RecordedRun:
             FileNotFoundError: the epoch's weights are not there any more; or whatever keeps the network from running.
         """
         kept = self._kept(epoch) if not all(diagnostic.needs_model for diagnostic in due) else None
-        easy = [diagnostic for diagnostic in due if kept is not None and _suffices(kept, diagnostic)]
+        easy = [diagnostic for diagnostic in due if kept is not None and self._suffices(kept, diagnostic)]
         hard = [diagnostic for diagnostic in due if diagnostic not in easy]
         succeeded = look_at(kept, easy, self._run_dir, report) if easy else 0
         if hard:
@@ -107,6 +121,11 @@ class RecordedRun:
         layers = named_layers(module, self._asked_layers)
         return Subject(module, layers, module.criterion, self._sample, self._source.whole()), step
 
+    def _suffices(self, kept: Snapshot, diagnostic: Diagnostic) -> bool:
+        """Whether the kept activations are all that the diagnostic would look at: its layers, else all of the run's."""
+        wanted = set(diagnostic.asked_layers or self._layers)
+        return not diagnostic.needs_model and wanted <= set(kept.layers)
+
     def _kept(self, epoch: int) -> Snapshot | None:
         """The snapshot of activations that were kept while training, if there are any."""
         try:
@@ -117,10 +136,6 @@ class RecordedRun:
         except (DamagedFileError, ValueError) as error:
             log.warning("the kept activations of epoch %d are passed over: %s", epoch, error)
             return None
-
-
-def _suffices(kept: Snapshot, diagnostic: Diagnostic) -> bool:
-    return not diagnostic.needs_model and set(diagnostic.asked_layers) <= set(kept.layers)
 
 
 def _data(

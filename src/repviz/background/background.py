@@ -1,10 +1,12 @@
 """Looking in the background: which worker computes what, what waits, and how it ends."""
 
 import logging
+import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +65,9 @@ class Background:
             return
         while self._settings.when_full == "wait" and self.waiting >= self._settings.queue_size:
             time.sleep(0.01)
-        weights = pending.put(self._run_dir, epoch, checkpoint)
         with self._lock:
-            self._left[epoch] = set(kinds)
+            weights = pending.put(self._run_dir, epoch, checkpoint)
+            self._left.setdefault(epoch, set()).update(kinds)
         for share, lane in self._lanes:
             mine = tuple(kind for kind in kinds if kind in share)
             if mine:
@@ -83,38 +85,61 @@ class Background:
 
     def drain(self) -> bool:
         """Wait until all is done, with a progress bar; whether it was. Ctrl-C ends it and leaves the rest on disk."""
-        total = sum(len(kinds) for kinds in self._left.values())
+        total = self._n_left()
         if total:
             log.info(
                 "training has ended; %d diagnostics are still to be computed (Ctrl-C leaves them for later)", total
             )
         try:
-            for _, lane in self._lanes:
-                lane.finish()
-            with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
-                task = bar.add_task("diagnostics", total=total)
-                while not all(lane.wait(0.1) for _, lane in self._lanes):
-                    bar.update(task, completed=total - sum(len(kinds) for kinds in self._left.values()))
+            with _terminated_as_interrupted():
+                for _, lane in self._lanes:
+                    lane.finish()
+                with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
+                    task = bar.add_task("diagnostics", total=total)
+                    while not all(lane.wait(0.1) for _, lane in self._lanes):
+                        bar.update(task, completed=total - self._n_left())
         except KeyboardInterrupt:
             self.stop()
             return False
         self._file.remove()
-        return True
+        self._say_what_is_left()
+        return not self._left
 
     def stop(self) -> None:
         """End now; what waits stays on disk for 'repviz diagnose'."""
-        left = self.waiting
         for _, lane in self._lanes:
             lane.stop()
         self._file.remove()
-        if left:
+        self._say_what_is_left()
+
+    def _say_what_is_left(self) -> None:
+        if self._left:
+            where = self._run_dir
             log.warning(
-                "%d epochs have not been looked at; 'repviz diagnose --run-dir %s' does it", left, self._run_dir
+                "%d epochs have not been looked at; 'repviz diagnose --run-dir %s' does it", self.waiting, where
             )
+
+    def _n_left(self) -> int:
+        with self._lock:
+            return sum(len(kinds) for kinds in self._left.values())
 
     def _done(self, epoch: int, kinds: tuple[str, ...]) -> None:
         with self._lock:
-            self._left[epoch] -= set(kinds)
-            if not self._left[epoch]:
-                del self._left[epoch]
+            left = self._left.get(epoch, set())
+            left -= set(kinds)
+            if not left:
+                self._left.pop(epoch, None)
                 pending.remove(self._run_dir, epoch)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does: Lightning no longer listens when training has ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

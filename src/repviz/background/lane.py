@@ -121,7 +121,7 @@ class Lane:
         try:
             if self._process is None:
                 self._start()
-        except (WorkerEndedError, OSError) as error:
+        except Exception as error:  # whatever it is: a lane that ended would lose all that waits in it
             self._give_up(error)
             if self._failed_starts >= _STARTS:
                 while left:
@@ -133,11 +133,11 @@ class Lane:
             })  # fmt: skip
             while True:
                 self.current = (job.epoch, left[0]) if left else None
-                event = self._event(self._settings.time_limit)
+                event = self._event(self._settings.time_limit, "background.time_limit")
                 if event["event"] == "done":
                     return
                 left.remove(event["kind"])
-        except (WorkerEndedError, OSError) as error:
+        except Exception as error:
             self._give_up(error)
             if left and not self._stopped:
                 record_failure(left.pop(0), error, self._run_dir, job.epoch)
@@ -159,7 +159,7 @@ class Lane:
             "handover": str(self._handover), "nice": int(settings.nice), "threads": int(settings.threads),
             "device": settings.device, "sys_path": sys.path,
         })  # fmt: skip
-        self._event(_START_LIMIT)
+        self._event(_START_LIMIT, "a worker may take to start")
         self._failed_starts = 0
 
     def _give_up(self, error: Exception) -> None:
@@ -175,7 +175,7 @@ class Lane:
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
         self._process.stdin.flush()
 
-    def _event(self, seconds: float) -> dict[str, Any]:
+    def _event(self, seconds: float, limit: str) -> dict[str, Any]:
         """The next thing the worker says.
 
         Raises:
@@ -186,7 +186,7 @@ class Lane:
         while b"\n" not in self._unread:
             ready, _, _ = select.select([output], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise WorkerEndedError(f"it took longer than background.time_limit, {seconds:g} s, and was ended")
+                raise WorkerEndedError(f"it took longer than {limit}, {seconds:g} s, and was ended")
             received = os.read(output, 65536)
             if not received:
                 raise WorkerEndedError(f"the background worker ended {self._how()}; its words are in {LOG_FILE}")

@@ -5,12 +5,11 @@ whatever the size of the network, and the weights stay when the checkpoint itsel
 kill is found by ``repviz diagnose``.
 """
 
+import contextlib
 import os
 import re
 import shutil
 from pathlib import Path
-
-from repviz.store.artifacts import artifact_path
 
 PENDING = "pending"
 _EPOCH = re.compile(r"epoch_(\d{6,})\.ckpt")
@@ -31,7 +30,7 @@ def pending_epochs(run_dir: Path) -> list[int]:
 def put(run_dir: Path, epoch: int, checkpoint: Path) -> Path:
     """Let the weights in ``checkpoint`` wait as those of ``epoch``; they may wait already."""
     target = pending_path(run_dir, epoch)
-    if checkpoint == target:
+    if target.exists() and os.path.samefile(checkpoint, target):
         return target
     target.parent.mkdir(exist_ok=True)
     target.unlink(missing_ok=True)
@@ -46,12 +45,5 @@ def remove(run_dir: Path, epoch: int) -> None:
     """``epoch`` has been looked at; an empty folder goes too."""
     path = pending_path(run_dir, epoch)
     path.unlink(missing_ok=True)
-    if path.parent.is_dir() and not any(path.parent.iterdir()):
+    with contextlib.suppress(OSError):  # others wait
         path.parent.rmdir()
-
-
-def remove_settled(run_dir: Path, kinds: list[str]) -> None:
-    """Remove the weights of epochs of which every kind has its artifact."""
-    for epoch in pending_epochs(run_dir):
-        if all(artifact_path(run_dir, kind, epoch).exists() for kind in kinds):
-            remove(run_dir, epoch)

@@ -7,6 +7,7 @@ input ends without a farewell, training was killed, and this program ends at onc
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -16,13 +17,14 @@ from typing import Any, TextIO
 
 def main() -> None:
     """Take the settings from the first line, then do one job after the other."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for training, which tells us when to end
+    for number in (signal.SIGINT, signal.SIGTERM):  # they are for training, which tells us when to end
+        signal.signal(number, signal.SIG_IGN)
     settings = json.loads(sys.stdin.readline())
     os.nice(settings["nice"])
     sys.path[:] = settings["sys_path"]
     events = _own_output()
     jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    threading.Thread(target=_listen, args=(jobs, Path(settings["handover"])), daemon=True).start()
     _work(settings, jobs, events)
 
 
@@ -31,7 +33,7 @@ def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | No
 
     from repviz import logs
     from repviz.background.handover import receive
-    from repviz.callbacks.looking import look
+    from repviz.callbacks.looking import look, record_failure
 
     logs.show("repviz")
     torch.set_num_threads(settings["threads"])
@@ -39,9 +41,16 @@ def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | No
     subject, run_dir = handover.subject, handover.run_dir
     _say(events, event="ready")
     while (job := jobs.get()) is not None:
-        checkpoint = torch.load(job["checkpoint"], map_location="cpu", weights_only=True, mmap=True)
-        subject.module.load_state_dict(checkpoint["state_dict"])
-        del checkpoint
+        try:
+            checkpoint = torch.load(job["checkpoint"], map_location="cpu", weights_only=True, mmap=True)
+            subject.module.load_state_dict(checkpoint["state_dict"])
+            del checkpoint
+        except Exception as error:  # the weights are gone, or no mere tensors: this epoch's fault, not this program's
+            for kind in job["kinds"]:
+                record_failure(kind, error, run_dir, job["epoch"])
+                _say(events, event="looked", kind=kind, well=False)
+            _say(events, event="done")
+            continue
         due = [handover.diagnostics[kind] for kind in job["kinds"]]
         look(
             subject,
@@ -54,13 +63,14 @@ def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | No
         _say(events, event="done")
 
 
-def _listen(jobs: "queue.SimpleQueue[dict[str, Any] | None]") -> None:
+def _listen(jobs: "queue.SimpleQueue[dict[str, Any] | None]", handover: Path) -> None:
     for line in sys.stdin:
         job = json.loads(line)
         jobs.put(job or None)
         if not job:
             return
-    os._exit(1)  # whoever gave the jobs is gone
+    shutil.rmtree(handover.parent, ignore_errors=True)  # whoever gave the jobs is gone, and will not take it away
+    os._exit(1)
 
 
 def _own_output() -> TextIO:

@@ -27,7 +27,9 @@ class Baseline(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Fit on rank zero and add the row; once per run, a resumed one has it already."""
         recorder = next((c for c in trainer.callbacks if isinstance(c, RunRecorder)), None)
-        if not trainer.is_global_zero or recorder is None or "logistic_regression" in read_results(recorder.run_dir):
+        if not trainer.is_global_zero or recorder is None or recorder.run_dir is None:
+            return
+        if "logistic_regression" in read_results(recorder.run_dir):
             return
         log.info("fitting the logistic-regression baseline")
         data = trainer.datamodule

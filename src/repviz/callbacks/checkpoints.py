@@ -59,6 +59,15 @@ class CheckpointKeeper:
         own = checkpoint_path(run_dir, epoch)
         return own if own.exists() else run_dir / CHECKPOINTS / LAST
 
+    def begin_from(self, checkpoint: Path, run_dir: Path, epoch: int, row: dict[str, float]) -> None:
+        """A run that branches off another one's checkpoint has that as its first, and so far its best."""
+        own = checkpoint_path(run_dir, epoch)
+        link_or_copy(checkpoint, own)
+        link_or_copy(own, run_dir / CHECKPOINTS / LAST)
+        self.best = {}
+        if self.note(epoch, row):
+            link_or_copy(own, run_dir / CHECKPOINTS / BEST)
+
     def save(self, trainer: Trainer, run_dir: Path, epoch: int, *, is_best: bool) -> None:
         """Write the checkpoint of ``epoch``; called on every rank, for gathering its content is a collective."""
         last = run_dir / CHECKPOINTS / LAST

@@ -2,12 +2,13 @@
 
 import dataclasses
 import inspect
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from repviz.diagnostics.diagnostic import Diagnostic, Mode, RunDiagnostic
+from repviz.errors import UserError
 
 
 class DiagnosticCallback(Callback):
@@ -27,7 +28,21 @@ class DiagnosticCallback(Callback):
         every_n_epochs: int = 1,
         mode: Mode = "background",
     ) -> None:
-        """Args: the diagnostic with its settings, whether it runs at all, how often, and where."""
+        """Set when and where the diagnostic looks.
+
+        Args:
+            diagnostic: with its settings.
+            enabled: whether it looks at all.
+            every_n_epochs: how often.
+            mode: where.
+
+        Raises:
+            UserError: one of them is out of range.
+        """
+        if mode not in get_args(Mode):
+            raise UserError(f"{diagnostic.kind}.mode is {mode!r}; choose one of {', '.join(get_args(Mode))}")
+        if every_n_epochs < 1:
+            raise UserError(f"{diagnostic.kind}.every_n_epochs must be 1 or more; it is {every_n_epochs!r}")
         self.diagnostic = diagnostic
         self.enabled = enabled
         self.every_n_epochs = every_n_epochs

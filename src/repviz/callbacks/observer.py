@@ -65,6 +65,11 @@ class Observer:
         """Kinds of which the run will have artifacts."""
         return [callback.kind for callback in self._callbacks]
 
+    @property
+    def every_n_epochs(self) -> dict[str, int]:
+        """How often each kind looks that looks at epochs."""
+        return {callback.kind: int(callback.every_n_epochs) for callback in self._callbacks if not callback.of_run}
+
     def look(self, epoch: int, step: int, checkpoint: Path, *, last: bool) -> None:
         """Look at the present weights, which ``checkpoint`` holds, with whatever is due and not there yet."""
         due = [
@@ -76,11 +81,12 @@ class Observer:
         if beside:
             self._background.submit(epoch, step, [callback.kind for callback in beside], checkpoint)
         inline = [callback for callback in due if callback.mode != "background"]
-        if inline and not self._exceeded(epoch, last=last):
+        left_out = bool(inline) and self._exceeded(epoch, last=last)
+        if inline and not left_out:
             began = time.monotonic()
             look(self._subject, [callback.diagnostic for callback in inline], self._run_dir, epoch=epoch, step=step)
             self._spent += time.monotonic() - began
-        for callback in due:
+        for callback in beside if left_out else due:  # what is left out is due again should training end here
             callback.looked(epoch)
 
     def take_up(self, steps: Mapping[int, int]) -> None:
@@ -95,8 +101,8 @@ class Observer:
             ]
             if epoch in steps and missing:
                 self._background.submit(epoch, steps[epoch], missing, pending.pending_path(self._run_dir, epoch))
-            else:
-                pending.remove(self._run_dir, epoch)
+            elif epoch not in steps or self._background is not None:
+                pending.remove(self._run_dir, epoch)  # else this run looks elsewhere: it stays for 'repviz diagnose'
 
     def progress(self) -> dict[str, Any]:
         """How far looking is, for ``run.json``."""
@@ -123,6 +129,7 @@ class Observer:
         """Whether this epoch is left out because looking has taken more than its share; first and last never are."""
         share = self._spent / max(time.monotonic() - self._began, 1e-9)
         if self._time_budget is None or epoch == 0 or last or share <= self._time_budget:
+            self.thinned = [other for other in self.thinned if other != epoch]
             return False
         log.info(
             "epoch %d is not looked at: looking inline has taken %.0f%% of the time, time_budget is %.0f%%",
@@ -143,6 +150,11 @@ def applicable(
     return [callback for callback in callbacks if callback.kind not in without], without
 
 
+def is_sharded(strategy: Strategy) -> bool:
+    """Whether each rank has but a part of the network."""
+    return isinstance(strategy, (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy))
+
+
 def refuse_sharded(strategy: Strategy, callbacks: Sequence[DiagnosticCallback]) -> None:
     """Raise where looking while training cannot work.
 
@@ -150,7 +162,7 @@ def refuse_sharded(strategy: Strategy, callbacks: Sequence[DiagnosticCallback]) 
         UserError: each rank has but a part of the network, and a diagnostic would look before training has ended.
     """
     early = [callback.kind for callback in callbacks if callback.mode != "offline"]
-    if early and isinstance(strategy, (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy)):
+    if early and is_sharded(strategy):
         raise UserError(
             f"with {type(strategy).__name__} no process has the whole network, so {', '.join(early)} cannot look at it "
             "while it trains. Train with --diagnostics offline, then run 'repviz diagnose' on the checkpoints"

@@ -5,35 +5,34 @@ are due, on one shared snapshot. Whatever is killed when, what was finished befo
 """
 
 import logging
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from repviz.atomic import link_or_copy, write_text
 from repviz.background.settings import BackgroundSettings
-from repviz.callbacks import sample as sampling
 from repviz.callbacks.after_run import AfterRun, run_after
-from repviz.callbacks.checkpoints import LAST, CheckpointKeeper, checkpoint_epochs, checkpoint_path
+from repviz.callbacks.checkpoints import CheckpointKeeper
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
-from repviz.callbacks.observer import Observer, applicable, refuse_sharded
+from repviz.callbacks.observer import Observer, applicable, is_sharded, refuse_sharded
+from repviz.callbacks.opening import open_folder
 from repviz.callbacks.run_description import describe_run
-from repviz.callbacks.sample import SampleSettings
-from repviz.callbacks.source import Source
+from repviz.callbacks.sample import SampleSettings, sample_of_run
 from repviz.callbacks.subject import Criterion, HasCriterion, Subject, named_layers
+from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
 from repviz.snapshot import Sample
 from repviz.store import artifacts, run_folder
 from repviz.store.heartbeat import Heartbeat
 from repviz.store.metrics_table import Row, write_metrics
 from repviz.store.results_table import read_results, write_result
-from repviz.store.sample_file import SAMPLE_FILE, read_sample, write_sample
 from repviz.training.checkpoint_io import DurableCheckpointIO
 
 log = logging.getLogger("repviz")
@@ -130,18 +129,13 @@ class RunRecorder(Checkpoint):
         Not before: only now are the loaders of training set up, and setting them up earlier would draw from random
         generators in another order than without anyone looking.
         """
+        if trainer.ckpt_path is None:  # this recorder may have recorded another run before
+            self._rows, self.keeper.best, self._should_stop = [], {}, False
         self._open(trainer, pl_module)
-        self._started = time.monotonic()
         if not self._rows:
             self._finish_epoch(trainer, pl_module, 0, self._measured)
-            return
-        trainer.should_stop = self._should_stop
-        if trainer.is_global_zero:
-            artifacts.remove_after(self.run_dir, self._epoch)
-            write_metrics(self.run_dir, self._rows)
-            self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._rows[:-1]})
-            # Killed between the checkpoint and the last diagnostic, the epoch may not have been looked at yet.
-            self._look(trainer, last=self._should_stop or self._epoch == trainer.max_epochs)
+        else:
+            self._go_on(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Row, checkpoint, diagnostics."""
@@ -158,6 +152,9 @@ class RunRecorder(Checkpoint):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Results, and the run is finished."""
+        if self.run_dir is None and self._rows:  # a run that has all its epochs: Lightning passed training by
+            self._open(trainer, pl_module)
+            self._go_on(trainer)
         if not trainer.is_global_zero or self._heartbeat is None:
             return
         if self.keeper.best:
@@ -181,17 +178,37 @@ class RunRecorder(Checkpoint):
         )
 
     def _open(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Claim or reopen the folder, on rank zero; the others are told which it is."""
+        """Rank zero makes all ready, then tells the others where, or why not: nobody waits for one that has failed."""
         callbacks = self._diagnostics(trainer)
         layers = named_layers(pl_module, [name for c in callbacks for name in c.diagnostic.asked_layers])
-        folder = self._open_folder(trainer) if trainer.is_global_zero else None
-        self.run_dir = Path(trainer.strategy.broadcast(str(folder)))
-        if not trainer.is_global_zero:
-            return
+        problem = None
+        if trainer.is_global_zero:
+            try:
+                checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
+                self.run_dir = open_folder(self.runs_dir, checkpoint, self._epoch, self.config_text)
+                self._make_ready(trainer, pl_module, callbacks, layers)
+            except Exception as error:
+                problem = error
+                self._undo()
+        folder, message = trainer.strategy.broadcast((str(self.run_dir), problem and str(problem)))
+        if problem is not None:
+            raise problem
+        if message is not None:
+            raise UserError(message)
+        self.run_dir = Path(folder)
+        self._started = time.monotonic()
+
+    def _make_ready(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        callbacks: Sequence[DiagnosticCallback],
+        layers: Mapping[str, str | None],
+    ) -> None:
         log.info("run folder: %s", self.run_dir)
         given = self.points if isinstance(self.points, Sample) else None
         source = source_of(trainer, pl_module, self.unpack, given)
-        sample = self._sample(source, callbacks)
+        sample = sample_of_run(self.run_dir, self.points, source, [callback.diagnostic for callback in callbacks])
         own = pl_module.criterion if isinstance(pl_module, HasCriterion) else None
         callbacks, not_applicable = applicable(callbacks, sample)
         subject = Subject(pl_module, layers, self.criterion or own, sample, source.whole())
@@ -200,11 +217,35 @@ class RunRecorder(Checkpoint):
         )
         description = describe_run(trainer, subject, source) | {
             "kinds": self._observer.kinds,
+            "every_n_epochs": self._observer.every_n_epochs,
             "not_applicable": not_applicable,
             "monitor": self.keeper.monitor,
         }
         self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
         self._heartbeat.start()
+
+    def _undo(self) -> None:
+        """A run that could not be opened leaves nothing behind; one that was there before stays."""
+        if self._observer is not None:
+            self._observer.stop()
+        if self.run_dir is not None and not run_folder.is_run(self.run_dir):
+            shutil.rmtree(self.run_dir, ignore_errors=True)
+        self._heartbeat = None
+
+    def _go_on(self, trainer: Trainer) -> None:
+        """Take up a run where its checkpoint left it; one that had ended early goes on only with more patience."""
+        stopping = [c for c in trainer.callbacks if isinstance(c, EarlyStopping)]
+        self._should_stop = self._should_stop and any(c.wait_count >= c.patience for c in stopping)
+        trainer.should_stop = self._should_stop
+        if not trainer.is_global_zero:
+            return
+        if not self.keeper.holding(self.run_dir, self._epoch).exists():
+            self.keeper.begin_from(Path(trainer.ckpt_path), self.run_dir, self._epoch, self._rows[-1])
+        artifacts.remove_after(self.run_dir, self._epoch)
+        write_metrics(self.run_dir, self._rows)
+        self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._rows[:-1]})
+        # Killed between the checkpoint and the last diagnostic, the epoch may not have been looked at yet.
+        self._look(trainer, last=self._should_stop or self._epoch == trainer.max_epochs)
 
     def _finish_epoch(
         self, trainer: Trainer, pl_module: LightningModule, epoch: int, metrics: dict[str, float]
@@ -225,54 +266,14 @@ class RunRecorder(Checkpoint):
         checkpoint = self.keeper.holding(self.run_dir, self._epoch)
         self._observer.look(self._epoch, trainer.global_step, checkpoint, last=last)
 
-    def _sample(self, source: Source, callbacks: Sequence[DiagnosticCallback]) -> Sample:
-        """The points that were given, or that the run has already, else new ones."""
-        stored = self.run_dir / SAMPLE_FILE
-        if isinstance(self.points, Sample):
-            sample, dataset = self.points, sampling.describe(self.points)
-        else:
-            there = stored.exists()
-            rows = sampling.rows_of(read_sample(self.run_dir)) if there else sampling.draw(source, self.points)
-            sample, dataset = sampling.build(source, rows)
-        if not stored.exists():
-            for callback in callbacks:
-                dataset = dataset.assign(callback.diagnostic.fixed(sample))
-            write_sample(self.run_dir, dataset)
-        return sample
-
     def _diagnostics(self, trainer: Trainer) -> list[DiagnosticCallback]:
-        return [c for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled]
-
-    def _open_folder(self, trainer: Trainer) -> Path:
-        """A new folder, or the checkpoint's own when its run goes on from where it ended."""
-        run_dir = run_folder.run_of_checkpoint(Path(trainer.ckpt_path)) if trainer.ckpt_path else None
-        if run_dir is not None and self._goes_on(run_dir, Path(trainer.ckpt_path)):
-            content = run_folder.read_run_file(run_dir)
-            if content["state"] == "running":
-                raise UserError(
-                    f"{run_dir} is still being trained by process {content['pid']} on {content['host']}; "
-                    "stop it first, or leave --ckpt-path out to start a new run"
-                )
-        else:
-            run_dir = run_folder.claim(self.runs_dir)
-        (run_dir / run_folder.CHECKPOINTS).mkdir(exist_ok=True)
-        if self.config_text is not None:
-            self._write_config(run_dir)
-        return run_dir
-
-    def _goes_on(self, run_dir: Path, checkpoint: Path) -> bool:
-        """From the newest checkpoint a run goes on; from an earlier one a new run branches off."""
-        if checkpoint.name == LAST:
-            return True
-        saved = checkpoint_epochs(run_dir)
-        return bool(saved) and checkpoint.name == checkpoint_path(run_dir, saved[-1]).name
-
-    def _write_config(self, run_dir: Path) -> None:
-        target = run_dir / run_folder.CONFIG_FILE
-        if target.exists() and target.read_text("utf-8") != self.config_text:
-            # Resumed with other settings: what the epochs so far were trained with is kept beside.
-            link_or_copy(target, run_dir / f"config_until_epoch_{self._epoch:06d}.yaml")
-        write_text(target, self.config_text)
+        found = [c for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled]
+        twice = sorted({c.kind for c in found if sum(other.kind == c.kind for other in found) > 1})
+        if twice:
+            raise UserError(f"two callbacks look for {', '.join(twice)}: a run has one of each kind")
+        if is_sharded(trainer.strategy):  # keeping activations would run the network on rank zero alone
+            found = [c for c in found if not isinstance(c.diagnostic, Activations)]
+        return found
 
     def _progress(self, trainer: Trainer) -> dict[str, Any]:
         batches = trainer.num_training_batches

@@ -1,7 +1,8 @@
 """Drawing the run's fixed sample from the data, and the dataset that describes it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,8 +10,10 @@ import xarray as xr
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from repviz.callbacks.source import Source
+from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.sampling import stratified_indices
 from repviz.snapshot import SPLIT_NAMES, Sample
+from repviz.store.sample_file import SAMPLE_FILE, read_sample, write_sample
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,29 @@ class SampleSettings:
     size: PositiveInt = 3000
     excluded: NonNegativeInt = 300
     seed: NonNegativeInt = 0
+
+
+def sample_of_run(
+    run_dir: Path, points: SampleSettings | Sample, source: Source, diagnostics: Sequence[Diagnostic | RunDiagnostic]
+) -> Sample:
+    """The points that were given, or that the run has already, else new ones; writes ``sample.h5`` if it is not there.
+
+    Args:
+        run_dir: the run.
+        points: how they are drawn, or the points themselves.
+        source: what they are drawn from.
+        diagnostics: those that will look at them, with what each fixes once per run.
+    """
+    there = (run_dir / SAMPLE_FILE).exists()
+    if isinstance(points, Sample):
+        sample, dataset = points, describe(points)
+    else:
+        sample, dataset = build(source, rows_of(read_sample(run_dir)) if there else draw(source, points))
+    if not there:
+        for diagnostic in diagnostics:
+            dataset = dataset.assign(diagnostic.fixed(sample))
+        write_sample(run_dir, dataset)
+    return sample
 
 
 def draw(source: Source, settings: SampleSettings) -> dict[str, np.ndarray]:

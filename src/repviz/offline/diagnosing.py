@@ -14,7 +14,7 @@ import yaml
 from jsonargparse import ArgumentParser
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from repviz.background.pending import remove_settled
+from repviz.background.pending import pending_epochs, remove
 from repviz.callbacks import callback_classes
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.diagnostics.activations import Activations
@@ -92,16 +92,26 @@ def diagnose(
         diagnostics={callback.kind: callback.diagnostic for callback in callbacks},
         threads=threads,
     )
-    recorded(job, steps[0].epoch)  # so that other data is refused before anything is computed
+    recorded(job)  # so that other data is refused before anything is computed
     if jobs > 1 or scheduler is not None:
         forget()
     outcomes = _run(job, steps, _pool(jobs, threads, scheduler), overwrite)
-    remove_settled(run_dir, [callback.kind for callback in callbacks if not callback.of_run])
+    if not only:
+        _let_go_of_waiting(run_dir, callbacks)
     if outcomes[Outcome.FAILED]:
         raise UserError(
             f"{outcomes[Outcome.FAILED]} of {len(steps)} failed; the reasons are in {run_dir / artifacts.ARTIFACTS}"
         )
     return outcomes[Outcome.DONE]
+
+
+def _let_go_of_waiting(run_dir: Path, callbacks: Sequence[DiagnosticCallback]) -> None:
+    """Remove weights that waited for what has now been computed; training that still runs sees to its own."""
+    if read_run_file(run_dir)["state"] == "running":
+        return
+    needed = {step.epoch for step in missing_steps(run_dir, callbacks, None, overwrite=False)}
+    for epoch in set(pending_epochs(run_dir)) - needed:
+        remove(run_dir, epoch)
 
 
 def _pool(jobs: int, threads: int | None, scheduler: str | None) -> AbstractContextManager[pools.Pool]:

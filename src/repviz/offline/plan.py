@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.diagnostics.activations import Activations
 from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.errors import UserError
 from repviz.recorded import epochs_with_weights
@@ -46,7 +47,9 @@ def missing_steps(
                 steps.append(Step(saved[-1], callback.kind))
             continue
         there = set() if overwrite else set(artifacts.epochs(run_dir, callback.kind))
-        for epoch in saved:
+        # Of an epoch without weights there may be activations, which are enough for some.
+        kept = [] if callback.diagnostic.needs_model else artifacts.epochs(run_dir, Activations.kind)
+        for epoch in sorted({*saved, *kept}):
             asked = epoch in epochs if epochs is not None else callback.is_due(epoch, last=epoch == saved[-1])
             if asked and epoch not in there:
                 steps.append(Step(epoch, callback.kind))

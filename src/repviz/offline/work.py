@@ -15,7 +15,7 @@ from repviz.callbacks.looking import record_failure
 from repviz.callbacks.run_level import compute_and_store_run
 from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.offline.plan import Step
-from repviz.recorded import RecordedRun, weights_path
+from repviz.recorded import RecordedRun, epochs_with_weights, weights_path
 from repviz.store import artifacts
 
 
@@ -56,8 +56,8 @@ _one_at_a_time = threading.Lock()
 _loaded: dict[str, RecordedRun] = {}
 
 
-def recorded(job: Job, epoch: int) -> RecordedRun:
-    """The job's run with its data, loaded once per process; the checkpoint of ``epoch`` gives the scaling.
+def recorded(job: Job) -> RecordedRun:
+    """The job's run with its data, loaded once per process; the newest checkpoint gives the scaling, as any would.
 
     Raises:
         UserError: the data is another.
@@ -67,7 +67,7 @@ def recorded(job: Job, epoch: int) -> RecordedRun:
         _loaded[job.key] = RecordedRun(
             job.run_dir,
             job.config,
-            scaled_by=weights_path(job.run_dir, epoch),
+            scaled_by=weights_path(job.run_dir, epochs_with_weights(job.run_dir)[-1]),
             data_path=job.data_path,
             asked_layers=[layer for diagnostic in job.diagnostics.values() for layer in diagnostic.asked_layers],
             force=job.force,
@@ -101,7 +101,7 @@ def failed(job: Job, step: Step, error: BaseException) -> None:
 
 
 def _compute(job: Job, step: Step) -> bool:
-    run, diagnostic = recorded(job, step.epoch), job.diagnostics[step.kind]
+    run, diagnostic = recorded(job), job.diagnostics[step.kind]
     if isinstance(diagnostic, RunDiagnostic):
         with run.observed(step.epoch) as snapshot:
             return compute_and_store_run(diagnostic, snapshot, job.run_dir)

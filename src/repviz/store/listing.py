@@ -71,6 +71,22 @@ def problems(run_dir: Path) -> list[str]:
         there = artifacts.epochs(run_dir, kind) or artifacts.has_run_artifact(run_dir, kind)
         if kind in content.get("kinds", []) and not there:
             found.append(f"{kind} is configured, but has no artifact")
+    return found + _missing_epochs(run_dir, content)
+
+
+def _missing_epochs(run_dir: Path, content: dict[str, Any]) -> list[str]:
+    """Kinds that have not looked at an epoch that was due; of a run that was resumed the settings may have changed."""
+    if content.get("continued_from"):
+        return []
+    seen = [int(row["epoch"]) for row in read_metrics(run_dir)]
+    left_out = set(content.get("progress", {}).get("not_looked_at", []))
+    found = []
+    for kind, every in content.get("every_n_epochs", {}).items():
+        known = left_out | set(artifacts.epochs(run_dir, kind)) | set(artifacts.errors(run_dir, kind))
+        missing = [e for e in seen if (e % every == 0 or e == seen[-1]) and e not in known]
+        if missing and len(missing) < len(seen):
+            shown = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
+            found.append(f"{kind} has not looked at epoch {shown}; 'repviz diagnose --run-dir {run_dir}' does it")
     return found
 
 

@@ -1,0 +1,52 @@
+"""Which folder a run is recorded in: a new one, or that of the run that goes on."""
+
+from pathlib import Path
+
+from repviz.atomic import link_or_copy, write_text
+from repviz.callbacks.checkpoints import LAST, checkpoint_epochs, checkpoint_path
+from repviz.errors import UserError
+from repviz.store import run_folder
+
+
+def open_folder(runs_dir: Path, checkpoint: Path | None, epoch: int, config_text: str | None) -> Path:
+    """A new folder, or the checkpoint's own when its run goes on from where it ended; with its configuration.
+
+    Args:
+        runs_dir: where new folders are made.
+        checkpoint: what training goes on from.
+        epoch: that of the checkpoint.
+        config_text: the resolved YAML, where there is one.
+
+    Raises:
+        UserError: the run is still being trained, or no folder can be made.
+    """
+    run_dir = None if checkpoint is None else run_folder.run_of_checkpoint(checkpoint)
+    if run_dir is not None and _goes_on(run_dir, checkpoint):
+        content = run_folder.read_run_file(run_dir)
+        if content["state"] == "running":
+            raise UserError(
+                f"{run_dir} is still being trained by process {content['pid']} on {content['host']}; "
+                "stop it first, or leave --ckpt-path out to start a new run"
+            )
+    else:
+        run_dir = run_folder.claim(runs_dir)
+    (run_dir / run_folder.CHECKPOINTS).mkdir(exist_ok=True)
+    if config_text is not None:
+        _write_config(run_dir, epoch, config_text)
+    return run_dir
+
+
+def _goes_on(run_dir: Path, checkpoint: Path) -> bool:
+    """From the newest checkpoint a run goes on; from an earlier one a new run branches off."""
+    if checkpoint.name == LAST:
+        return True
+    saved = checkpoint_epochs(run_dir)
+    return bool(saved) and checkpoint.name == checkpoint_path(run_dir, saved[-1]).name
+
+
+def _write_config(run_dir: Path, epoch: int, text: str) -> None:
+    target = run_dir / run_folder.CONFIG_FILE
+    if target.exists() and target.read_text("utf-8") != text:
+        # Resumed with other settings: what the epochs so far were trained with is kept beside.
+        link_or_copy(target, run_dir / f"config_until_epoch_{epoch:06d}.yaml")
+    write_text(target, text)
