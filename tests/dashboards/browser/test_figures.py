@@ -41,11 +41,14 @@ def complete(shared) -> SyntheticRun:
 
 
 def wait_for_figures(page, epoch, cards=None):
-    """Until every card of the page has drawn: those of one epoch ``epoch``."""
+    """Until every card of the page, or each of ``cards``, has drawn: those of one epoch ``epoch``."""
     page.wait_for_function(
         """([epoch, cards]) => {
-            const views = [...document.querySelectorAll('.view[data-picture]')].filter((view) => view.offsetParent);
-            return views.length > 0 && (cards === null || views.length === cards)
+            const asked = ({ dataset }) => cards === null
+                || cards.some(([picture, over]) => dataset.picture === picture && dataset.over === String(over));
+            const shown = [...document.querySelectorAll(".view[data-picture]")].filter((view) => view.offsetParent);
+            const views = shown.filter(asked);
+            return views.length > 0 && (cards === null || views.length === cards.length)
                 && views.every((view) => view.dataset.over === 'true' ? view.dataset.epoch === ''
                     : view.dataset.epoch === String(epoch))
                 && views.every((view) => view.querySelector('.main-svg'));
@@ -83,7 +86,7 @@ def test_every_page_draws_at_the_first_a_middle_and_the_last_epoch(watched, comp
         steps = (("Home", 0), ("ArrowRight", 3 if name == "landscape" else 1), ("End", 5))
         for key, epoch in steps[-1:] if dark else steps:
             page.keyboard.press(key)
-            wait_for_figures(page, epoch, len(cards))
+            wait_for_figures(page, epoch, cards)
         wait_until_cards_are_filled(page)
         assert page.locator(".view-heading h3:visible", has_text="epoch 5").count() == sum(
             not over for _, over in cards
@@ -236,10 +239,10 @@ def test_a_growing_run_is_followed_on_a_page_of_figures(watched, make_run):
     run.say("running", kinds=["projection", "probe"])
     expect(page.locator(".view-message:visible")).to_contain_text("No probe yet", timeout=SLOW)
     write_diagnostics(run, 1, ("probe",))
-    wait_for_figures(page, 1, cards=1)
+    wait_for_figures(page, 1, [("probe", False)])
     run.write_epoch(2)
     write_diagnostics(run, 2, ("probe",))
-    wait_for_figures(page, 2, cards=2)
+    wait_for_figures(page, 2, [("probe", False), ("probe", True)])
     run.say("finished")
 
 
