@@ -10,6 +10,7 @@ from typing import Any
 
 from repviz.store import artifacts, run_folder
 from repviz.store.artifacts import ARTIFACTS, artifact_path, error_path
+from repviz.store.hdf5 import DamagedFileError, NewerFormatError
 from repviz.store.metrics_table import METRICS_FILE, Row, read_metrics
 from repviz.store.results_table import RESULTS_FILE, read_results
 from repviz.store.run_folder import CONFIG_FILE, RUN_FILE
@@ -118,12 +119,26 @@ class RunFiles:
         return [kind for kind in artifacts.kinds(self.path) if is_within(self.path / ARTIFACTS / kind, self._root)]
 
     def files(self, kind: str) -> dict[int, Path]:
-        """Artifacts of ``kind`` by epoch, ascending; none for a kind that is not there."""
+        """Artifacts of ``kind`` by epoch, ascending; none for a kind that is not there.
+
+        One of the whole run stands at the epoch that it goes up to, a damaged one at 0.
+        """
         if kind not in self.kinds():
             return {}
         paths = {epoch: artifact_path(self.path, kind, epoch) for epoch in artifacts.epochs(self.path, kind)}
+        if artifacts.has_run_artifact(self.path, kind):
+            paths[self._run_artifact_epoch(kind)] = artifact_path(self.path, kind, artifacts.WHOLE_RUN)
         # Their folder lies where it must: only a link can still lead elsewhere.
         return {e: path for e, path in paths.items() if not path.is_symlink() or is_within(path, self._root)}
+
+    def _run_artifact_epoch(self, kind: str) -> int:
+        path = artifact_path(self.path, kind, artifacts.WHOLE_RUN)
+        if path.is_symlink() and not is_within(path, self._root):
+            return 0
+        try:
+            return artifacts.run_artifact_epoch(self.path, kind)
+        except (FileNotFoundError, DamagedFileError, NewerFormatError, KeyError):
+            return 0  # whoever draws it will say what is wrong with it
 
     def errors(self, kind: str) -> dict[int, dict[str, Any]]:
         """What went wrong for ``kind``, by epoch."""

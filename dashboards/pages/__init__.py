@@ -20,14 +20,14 @@ METRICS = "metrics"
 """Stands for the rows of the metrics table where kinds are named."""
 
 _EPOCHS_OF = {overview.NAME: (METRICS, "projection"), representations.NAME: ("projection",)}
-_NOT_LISTED = {"projection", "trajectory"}
-"""Pictures that a page draws in a way of its own, and those of a whole run, which have no epoch to be drawn at."""
+_DRAWN_BY_PAGES = {"projection"}
+"""Pictures that a page draws in a way of its own."""
 
 
 def what_pages_show(pictures: Pictures) -> dict[str, Any]:
     """For the scripts: the pictures there are, which page shows which, whose epochs each page's slider runs over."""
     named = {name for page in DIAGNOSTIC_PAGES for name in page.pictures}
-    rest = sorted({*pictures.known, *pictures.broken} - named - _NOT_LISTED)
+    rest = sorted({*pictures.known, *pictures.broken} - named - _DRAWN_BY_PAGES)
     views = {page.NAME: rest if page is OTHER else list(page.pictures) for page in DIAGNOSTIC_PAGES}
     kinds = {name: pictures.known[name].kind if name in pictures.known else name for name in {*named, *rest}}
     return {

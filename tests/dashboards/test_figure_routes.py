@@ -20,9 +20,10 @@ from repviz.dashboards.drawing import Drawer, Pictures, on_page, view_of
 from repviz.figures import registry
 from repviz.figures.registry import Picture
 from repviz.figures.view import View
-from repviz.store.artifacts import artifact_path, write_error
+from repviz.store.artifacts import artifact_path, write_error, write_run_artifact
 from tests.dashboards.synthetic_diagnostics import KINDS, add_scores, write, write_diagnostics
 from tests.dashboards.synthetic_run import SyntheticRun
+from tests.figures.test_trajectory import make as trajectory
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,19 @@ def test_figures_over_epochs_reach_from_the_first_to_the_last(client, address, n
     assert answer.json["epoch"] is None
     epochs = [values(trace["x"]) for trace in answer.json["figure"]["data"]]
     assert {(x.min(), x.max()) for x in epochs} == {(0, 2)}
+
+
+def test_what_is_of_the_whole_run_stands_at_the_epoch_it_goes_up_to(run, own):
+    write_run_artifact(run.path, "trajectory", trajectory(), epoch=2, step=20, version=1)
+    manifest = own("manifest").get_json()
+    assert manifest["artifacts"]["trajectory"]["epochs"] == [2]
+    drawn = own("figures/trajectory/2").get_json()
+    assert any(trace["type"] == "contour" for trace in drawn["figure"]["data"])
+    artifact_path(run.path, "trajectory", None).write_bytes(b"damaged")
+    assert own("manifest").get_json()["artifacts"]["trajectory"]["epochs"] == [0]
+    answer = own("figures/trajectory/0")
+    assert answer.status_code >= 400
+    assert "run.h5 cannot be read" in answer.get_data(as_text=True)
 
 
 def test_a_history_reads_only_what_its_figure_needs_and_each_epoch_once(own, run, monkeypatch):

@@ -59,7 +59,7 @@ def missing_steps(
 def _epoch_of_run_artifact(run_dir: Path, kind: str) -> int:
     """Up to which epoch the whole run has been looked at; -1 where it has not."""
     try:
-        return int(artifacts.read_artifact(run_dir, kind, artifacts.WHOLE_RUN, names=()).attrs["epoch"])
+        return artifacts.run_artifact_epoch(run_dir, kind)
     except (FileNotFoundError, DamagedFileError):
         return -1
 

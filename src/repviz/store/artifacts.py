@@ -130,6 +130,11 @@ def has_run_artifact(run_dir: Path, kind: str) -> bool:
     return artifact_path(run_dir, kind, WHOLE_RUN).is_file()
 
 
+def run_artifact_epoch(run_dir: Path, kind: str) -> int:
+    """Up to which epoch the artifact of the whole run goes; see ``read_dataset`` for errors."""
+    return int(read_artifact(run_dir, kind, WHOLE_RUN, names=()).attrs["epoch"])
+
+
 def epochs(run_dir: Path, kind: str) -> list[int]:
     """Epochs for which ``kind`` has an artifact, ascending."""
     return _numbered(run_dir, kind, _ARTIFACT)

@@ -41,11 +41,14 @@ def complete(shared) -> SyntheticRun:
 
 
 def wait_for_figures(page, epoch, cards=None):
-    """Until every card of the page, or each of ``cards``, has drawn: those of one epoch ``epoch``."""
+    """Until every card of the page, or each of ``cards``, has drawn: those of one epoch ``epoch``.
+
+    These runs have no trajectory, so its card never draws.
+    """
     page.wait_for_function(
         """([epoch, cards]) => {
-            const asked = ({ dataset }) => cards === null
-                || cards.some(([picture, over]) => dataset.picture === picture && dataset.over === String(over));
+            const asked = ({ dataset }) => cards === null ? dataset.picture !== "trajectory"
+                : cards.some(([picture, over]) => dataset.picture === picture && dataset.over === String(over));
             const shown = [...document.querySelectorAll(".view[data-picture]")].filter((view) => view.offsetParent);
             const views = shown.filter(asked);
             return views.length > 0 && (cards === null || views.length === cards.length)
