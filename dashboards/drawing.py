@@ -1,6 +1,7 @@
 """Figures for the page: drawn on the server from a run's artifacts, kept as JSON as long as the files are the same."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ _LEAST_TOP = 16
 _PANEL_TITLE = 16
 """Font size of the titles that plotly gives to panels."""
 _PANEL_TITLE_PIXELS = 34
+_MARKUP = re.compile(r"</?(?:sup|sub|b|i|span)\b[^>]*>")
+"""What plotly takes for type in a title; a card shows text as text."""
 _FEW = 12
 """Epochs, up to which each gets a tick."""
 
@@ -205,7 +208,7 @@ def on_page(figure: go.Figure, revision: str) -> dict[str, Any]:
         figure: is changed.
         revision: plotly keeps zoom and camera as long as it is the same.
     """
-    title, _, subtitle = (figure.layout.title.text or "").partition("<br>")
+    title, _, subtitle = (_MARKUP.sub("", part) for part in (figure.layout.title.text or "").partition("<br>"))
     width, height, top = figure.layout.width, figure.layout.height, figure.layout.margin.t
     usual = figure.layout.template.layout.margin.t or 0
     top = usual if top is None else top

@@ -98,6 +98,7 @@ def test_what_is_of_the_whole_run_stands_at_the_epoch_it_goes_up_to(run, own):
     assert manifest["artifacts"]["trajectory"]["epochs"] == [2]
     drawn = own("figures/trajectory/2").get_json()
     assert any(trace["type"] == "contour" for trace in drawn["figure"]["data"])
+    assert drawn["subtitle"] == "loss on 100 train points"
     artifact_path(run.path, "trajectory", None).write_bytes(b"damaged")
     assert own("manifest").get_json()["artifacts"]["trajectory"]["epochs"] == [0]
     answer = own("figures/trajectory/0")
