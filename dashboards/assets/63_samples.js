@@ -40,17 +40,17 @@
   const whyNone = () => "prediction, confidence and loss are not known: no prediction has been made at this epoch";
 
   function columns() {
-    const number = (key, title = key) => ({ key, title, width: "minmax(66px, 78px)", numeric: true, sortable: true, hint: table.titles[key] });
+    const number = (key, title = key) => ({ key, title, width: "minmax(58px, 78px)", numeric: true, sortable: true, hint: table.titles[key] });
     const has = (key) => key in table.values;
     return [
       { key: "row", title: "row", width: "52px", numeric: true, sortable: true },
-      { key: "id", title: "id", width: "minmax(100px, 1fr)" },
-      { key: "text", title: "text", width: "minmax(120px, 3fr)" },
-      { key: "label", title: "label", width: "minmax(80px, 0.7fr)", sortable: true },
-      has("predicted") ? { key: "predicted", title: "predicted", width: "minmax(80px, 0.7fr)", sortable: true } : null,
+      { key: "id", title: "id", width: "minmax(84px, 1fr)" },
+      { key: "text", title: "text", width: "minmax(90px, 3fr)" },
+      { key: "label", title: "label", width: "minmax(72px, 0.7fr)", sortable: true },
+      has("predicted") ? { key: "predicted", title: "predicted", width: "minmax(72px, 0.7fr)", sortable: true } : null,
       has("correct") ? { key: "correct", title: "right?", width: "48px", sortable: true, hint: table.titles.correct } : null,
       ...[...PREDICTED, ...MEASURES].filter(has).map((key) => number(key)),
-      { key: "split", title: "split", width: "62px", sortable: true },
+      { key: "split", title: "split", width: "64px", sortable: true },
     ].filter((column) => column && (column.key !== "text" || data.sample.hasText));
   }
 
