@@ -1,5 +1,7 @@
 """A run folder from a notebook, without torch."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -65,7 +67,11 @@ def test_what_is_of_the_whole_run_is_read_without_an_epoch(run_dir):
 
 def test_the_default_figure_is_the_last_epochs_or_the_runs(run_dir, monkeypatch):
     drawn = []
-    monkeypatch.setattr("repviz.figures.registry.figure_of", lambda kind: lambda dataset, view: drawn.append(dataset))
+
+    def picture_of(kind):
+        return SimpleNamespace(kind=kind, figure=lambda dataset, view: drawn.append(dataset))
+
+    monkeypatch.setattr("repviz.figures.registry.picture_of", picture_of)
     run = repviz.open_run(run_dir)
     run.figure("probe")
     dataset = xr.Dataset({"length": ("axis", np.arange(2.0))})

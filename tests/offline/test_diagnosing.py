@@ -132,6 +132,7 @@ def test_the_whole_run_is_looked_at_anew_when_it_has_more_epochs(fit):  # noqa: 
     run = repviz.open_run(fit("--trainer.max_epochs", "2", "--sample.size", "100", "--diagnostics", "off"))
     later = run.path / "checkpoints" / "epoch_000002.ckpt"
     kept = later.rename(run.path / "kept.ckpt")
+    (run.path / "checkpoints" / "last.ckpt").unlink()
     command = ["diagnose", "--run-dir", str(run.path), "--only", "trajectory", "--set", "trajectory.resolution=3"]
     main(command)
     assert list(run.read("trajectory")["epoch"].values) == [0, 1]

@@ -6,25 +6,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from repviz.callbacks.checkpoints import checkpoint_epochs, checkpoint_path
 from repviz.callbacks.looking import Report, record_failure
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.diagnostic import RunDiagnostic
 from repviz.errors import UserError
 from repviz.snapshot import Snapshot, observing
 from repviz.store import artifacts
+from repviz.weights import epochs_with_weights, weights_path
 
 
 class SavedCheckpoints(Mapping[int, Mapping[str, Tensor]]):
-    """Weights of the epochs that have a checkpoint of their own, ascending; files are mapped, not copied."""
+    """Weights of the epochs that have them on disk, ascending; files are mapped, not copied."""
 
     def __init__(self, run_dir: Path) -> None:
         """Args: the run; which epochs there are is settled now."""
         self._run_dir = run_dir
-        self._epochs = checkpoint_epochs(run_dir)
+        self._epochs = epochs_with_weights(run_dir)
 
     def __getitem__(self, epoch: int) -> Mapping[str, Tensor]:
-        path = checkpoint_path(self._run_dir, epoch)
+        path = weights_path(self._run_dir, epoch)
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
         except FileNotFoundError:

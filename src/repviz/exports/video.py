@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -134,6 +135,7 @@ def write_video(run_dir: Path, settings: VideoSettings, *, progress: bool = Fals
     run = open_run(run_dir)
     target = Path(settings.out) if settings.out else run.path / "exports" / f"{settings.layout}.mp4"
     pictures = frames(run, settings)
+    pictures = chain([next(pictures)], pictures)  # what cannot be drawn is said before a file is begun
     if progress:
         terminal = Console(stderr=True)
         pictures = track(pictures, "drawing", n_frames(run, settings), console=terminal, transient=True)

@@ -9,9 +9,9 @@ from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.diagnostics.activations import Activations
 from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.errors import UserError
-from repviz.recorded import epochs_with_weights
 from repviz.store import artifacts
 from repviz.store.hdf5 import DamagedFileError
+from repviz.weights import epochs_with_weights
 
 Chain = Literal["none", "first", "previous", "both"]
 

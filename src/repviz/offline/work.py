@@ -15,8 +15,9 @@ from repviz.callbacks.looking import record_failure
 from repviz.callbacks.run_level import compute_and_store_run
 from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.offline.plan import Step
-from repviz.recorded import RecordedRun, epochs_with_weights, weights_path
+from repviz.recorded import RecordedRun
 from repviz.store import artifacts
+from repviz.weights import epochs_with_weights, weights_path
 
 
 class Outcome(StrEnum):
