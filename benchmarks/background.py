@@ -56,8 +56,8 @@ def train(data: Path, epochs: int, layer: str) -> tuple[float, Path, tempfile.Te
 def missing(run_dir: Path, epochs: int) -> list[str]:
     """Due artifacts that are not there."""
     run = repviz.open_run(run_dir)
-    kinds = run.info()["kinds"]
-    return [f"{kind} {epoch}" for kind in kinds for epoch in range(epochs + 1) if epoch not in run.epochs(kind)]
+    of_epochs = run.info()["every_n_epochs"]
+    return [f"{kind} {epoch}" for kind in of_epochs for epoch in range(epochs + 1) if epoch not in run.epochs(kind)]
 
 
 def handing_over(width: int) -> tuple[int, float, float]:
