@@ -1,7 +1,7 @@
 # The commands of a developer, and of someone who wants to see it run. Needs Python 3.11 or later with venv.
 #   make demo               train on the sample data and watch it in the browser
 #   make demo HEADLESS=1    the same without the dashboard; fails if a diagnostic failed
-#   make test               the test suite          make lint    style
+#   make test               the test suite, two at a time (WORKERS=0: in one process)      make lint    style
 #   make demo TORCH_INDEX=https://...   take torch from another package index (a CUDA build, say)
 
 .DELETE_ON_ERROR:
@@ -15,6 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 RUNS ?= runs
 CONFIG ?= configs/concat.yaml
 PORT ?= 8050
+WORKERS ?= 2
 ARGS ?=
 
 $(BIN)/python:
@@ -45,8 +46,9 @@ demo: $(VENV)/.demo
 	echo "training has ended; the dashboard stays at http://127.0.0.1:$(PORT) until you press Ctrl-C" && wait $$page
 endif
 
+# Two pools of threads on two cores slow each other tenfold: one thread for each test.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
