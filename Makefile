@@ -5,7 +5,7 @@
 #   make demo TORCH_INDEX=https://...   take torch from another package index (a CUDA build, say)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint bench clean
+.PHONY: demo test soak lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,6 +49,10 @@ endif
 # Two pools of threads on two cores slow each other tenfold: one thread for each test.
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The promises of docs/trust.md, as often as they are made there; hours.
+soak: $(VENV)/.dev
+	REPVIZ_SOAK=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/reliability $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -5,8 +5,10 @@ folder is flushed too: without the flushes a power cut leaves an empty file unde
 """
 
 import os
+import re
 import secrets
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +21,11 @@ def replacing(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target``; when the block ends well, it durably becomes ``target``.
 
     When the block raises, the temporary file is removed and ``target`` stays as it was.
-    The temporary name ends in ``-<pid>.partial``, so that files of dead processes can be told from live ones.
+    The temporary name ends in ``-<host>-<pid>.partial``, so that files of dead processes can be told from live ones.
     """
     target = Path(target)
-    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}-{os.getpid()}{TEMPORARY_SUFFIX}"
+    mark = f"{secrets.token_hex(4)}-{_host()}-{os.getpid()}"
+    temporary = target.parent / f".{target.name}.{mark}{TEMPORARY_SUFFIX}"
     try:
         yield temporary
         _flush(temporary)
@@ -51,6 +54,34 @@ def link_or_copy(source: Path, target: Path) -> None:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Remove temporary files that processes of this machine left when they were killed; gives those that went.
+
+    A file of a process that lives, or of another machine, stays.
+    """
+    found = []
+    for path in Path(folder).rglob(f".*{TEMPORARY_SUFFIX}"):
+        host, _, pid = path.name.removesuffix(TEMPORARY_SUFFIX).rpartition("-")
+        if host.endswith(f"-{_host()}") and pid.isdigit() and not _lives(int(pid)):
+            path.unlink(missing_ok=True)
+            found.append(path)
+    return found
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:64]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # someone else's
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from repviz.confined import confine
 from repviz.data import unpickling
 from repviz.data.cells import Foreign, from_arrays, plain_cell, to_arrays
 from repviz.data.pickle_frames import read_frame
@@ -123,6 +124,7 @@ def outcomes(folder: Path, contents: list[bytes]) -> list[str]:
     code = """
 import sys
 from pathlib import Path
+from repviz.confined import confine
 from repviz.data import unpickling
 for number in range(int(sys.argv[2])):
     status = unpickling._child(Path(sys.argv[1]) / f"{number}.pkl", ["id"])
@@ -186,9 +188,10 @@ def test_mutants_never_crash_the_reader():
     code = """
 import io, random, sys
 from pathlib import Path
+from repviz.confined import confine
 from repviz.data import unpickling
 from repviz.data.pickle_frames import read_frame
-unpickling._set_limits(10_000_000)
+confine(memory=2 << 30, seconds=50)
 rng, outcomes = random.Random(0), {"read": 0, "refused": 0}
 for path in sorted(Path(sys.argv[1]).glob("*protocol5.pkl")):
     original = path.read_bytes()

@@ -1,11 +1,17 @@
 """A dataset survives the disk exactly, is readable by others, and damage is noticed."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
 
-from repviz.store.hdf5 import DamagedFileError, NewerFormatError, describe_dataset, read_dataset, write_dataset
+from repviz.store.errors import DamagedFileError, NewerFormatError
+from repviz.store.hdf5 import describe_dataset, read_dataset, write_dataset
+from repviz.store.seal import seal
+
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture
@@ -68,6 +74,7 @@ def test_a_description_names_everything_and_reads_no_array(tmp_path, dataset):
     content = bytearray(path.read_bytes())
     content[offset] ^= 0xFF
     path.write_bytes(content)
+    seal(path)
     described = describe_dataset(path)
     assert set(described) == set(dataset.variables)
     for name, (dimensions, _, attributes) in described.items():
@@ -104,6 +111,11 @@ def test_a_flipped_bit_in_the_numbers_is_damage(tmp_path, dataset):
     assert at > 0
     content[at + 100] ^= 4
     path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"a\.h5.*checksum"):
+        read_dataset(path)
+    with h5py.File(path) as file, pytest.raises(OSError, match="filter"):  # plain h5py notices it too
+        file["coordinates"][()]
+    seal(path)
     with pytest.raises(DamagedFileError, match=r"a\.h5"):
         read_dataset(path)
 
@@ -130,6 +142,7 @@ def test_a_later_format_is_refused_naming_the_version_to_install(tmp_path, datas
     write_dataset(tmp_path / "a.h5", dataset, {"repviz_version": "9.9"})
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file.attrs["format_version"] = 99
+    seal(tmp_path / "a.h5")
     with pytest.raises(NewerFormatError, match=r"format 99.*repviz 9\.9"):
         read_dataset(tmp_path / "a.h5")
 
@@ -138,3 +151,19 @@ def test_an_attribute_that_hdf5_cannot_hold_is_an_error(tmp_path, dataset):
     with pytest.raises(TypeError, match="'bad' is a dict"):
         write_dataset(tmp_path / "a.h5", dataset, {"bad": {}})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_format_that_was_ever_written_is_read(version, dataset):
+    """``golden/format1.h5`` was written by the code of that format, from this dataset."""
+    found = read_dataset(GOLDEN / f"format{version}.h5")
+    xr.testing.assert_identical(found.drop_attrs(deep=False), dataset.drop_attrs(deep=False))
+    assert found.attrs["kind"] == "golden"
+
+
+def test_a_file_whose_seal_was_taken_away_is_damage(tmp_path, dataset):
+    path = tmp_path / "a.h5"
+    write_dataset(path, dataset, {})
+    path.write_bytes(bytes(512) + path.read_bytes()[512:])
+    with pytest.raises(DamagedFileError, match="checksum of the whole file is gone"):
+        read_dataset(path)

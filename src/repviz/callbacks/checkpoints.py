@@ -8,6 +8,7 @@ from typing import Any, Literal
 from lightning.pytorch import Trainer
 
 from repviz.atomic import link_or_copy
+from repviz.callbacks.persistence import Persistence
 from repviz.store.run_folder import CHECKPOINTS
 
 LAST, BEST = "last.ckpt", "best.ckpt"
@@ -68,19 +69,24 @@ class CheckpointKeeper:
         if self.note(epoch, row):
             link_or_copy(own, run_dir / CHECKPOINTS / BEST)
 
-    def save(self, trainer: Trainer, run_dir: Path, epoch: int, *, is_best: bool) -> None:
-        """Write the checkpoint of ``epoch``; called on every rank, for gathering its content is a collective."""
+    def save(self, trainer: Trainer, run_dir: Path, epoch: int, *, is_best: bool, disk: Persistence) -> None:
+        """Write the checkpoint of ``epoch``; called on every rank, for gathering its content is a collective.
+
+        What cannot be written is noted on ``disk``; the checkpoints before it then stay as they are.
+        """
         last = run_dir / CHECKPOINTS / LAST
         own = checkpoint_path(run_dir, epoch)
         target = own if epoch % self.every_n_epochs == 0 else last
         trainer.save_checkpoint(target)
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or disk.problem is not None:
             return
-        # The best one first: after a kill between the two, the run resumes from the epoch before and comes here again.
-        if is_best:
-            link_or_copy(target, run_dir / CHECKPOINTS / BEST)
-        if target is own:
-            link_or_copy(own, last)
-        if self.keep != "all":
-            for old in checkpoint_epochs(run_dir)[: -self.keep]:
-                checkpoint_path(run_dir, old).unlink(missing_ok=True)
+        with disk.trying():
+            # The best one first: after a kill between the two, the run resumes from the epoch before and comes here
+            # again.
+            if is_best:
+                link_or_copy(target, run_dir / CHECKPOINTS / BEST)
+            if target is own:
+                link_or_copy(own, last)
+            if self.keep != "all":
+                for old in checkpoint_epochs(run_dir)[: -self.keep]:
+                    checkpoint_path(run_dir, old).unlink(missing_ok=True)

@@ -16,13 +16,15 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from repviz.atomic import remove_leftovers
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.after_run import AfterRun, run_after
-from repviz.callbacks.checkpoints import CheckpointKeeper
+from repviz.callbacks.checkpoints import LAST, CheckpointKeeper
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.observer import Observer, applicable, is_sharded, refuse_sharded
 from repviz.callbacks.opening import open_folder
+from repviz.callbacks.persistence import Persistence, describe
 from repviz.callbacks.run_description import describe_run
 from repviz.callbacks.sample import SampleSettings, sample_of_run
 from repviz.callbacks.subject import Criterion, HasCriterion, Subject, named_layers
@@ -33,6 +35,7 @@ from repviz.store import artifacts, run_folder
 from repviz.store.heartbeat import Heartbeat
 from repviz.store.metrics_table import Row, write_metrics
 from repviz.store.results_table import read_results, write_result
+from repviz.store.run_folder import CHECKPOINTS
 from repviz.training.checkpoint_io import DurableCheckpointIO
 
 log = logging.getLogger("repviz")
@@ -94,6 +97,7 @@ class RunRecorder(Checkpoint):
         self._should_stop = False
         self._started = time.monotonic()
         self._heartbeat: Heartbeat | None = None
+        self._disk = Persistence()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make checkpoints as safe as artifacts, unless someone chose another way of writing them.
@@ -104,7 +108,7 @@ class RunRecorder(Checkpoint):
         if stage == "fit":
             refuse_sharded(trainer.strategy, self._diagnostics(trainer))
         if stage == "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
-            trainer.strategy.checkpoint_io = DurableCheckpointIO()
+            trainer.strategy.checkpoint_io = DurableCheckpointIO(self._disk.failed)
 
     def state_dict(self) -> dict[str, Any]:
         """Rows and best epoch travel with the checkpoint: a resume knows them whatever became of the files."""
@@ -147,8 +151,9 @@ class RunRecorder(Checkpoint):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The last epoch is always looked at, also when training ended early; then the run as a whole."""
         if trainer.is_global_zero:
-            self._look(trainer, last=True)
-            self._observer.look_at_run(self._epoch, trainer.global_step)
+            with self._disk.trying():
+                self._look(trainer, last=True)
+                self._observer.look_at_run(self._epoch, trainer.global_step)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Results, and the run is finished."""
@@ -159,12 +164,20 @@ class RunRecorder(Checkpoint):
             return
         if self.keeper.best:
             row = self.keeper.best["row"]
-            write_result(self.run_dir, "model_best", {name: row.get(name, float("nan")) for name in _RESULTS})
+            with self._disk.trying():
+                write_result(self.run_dir, "model_best", {name: row.get(name, float("nan")) for name in _RESULTS})
         self._observer.finish()
         for callback in trainer.callbacks:
             if isinstance(callback, AfterRun):
                 run_after(callback, self.run_dir)
-        self._heartbeat.stop(state="finished", results=read_results(self.run_dir))
+        with self._disk.trying():
+            if self._disk.problem is None:
+                self._heartbeat.stop(state="finished", results=read_results(self.run_dir))
+        if self._disk.problem is not None:
+            raise UserError(
+                f"training has ended, but its end could not be written ({describe(self._disk.problem)}). Make room, "
+                f"then go on from the newest checkpoint: --ckpt-path {self.run_dir / CHECKPOINTS / LAST}"
+            )
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say in the run how it ended."""
@@ -172,10 +185,11 @@ class RunRecorder(Checkpoint):
             return
         self._observer.stop()
         stopped = isinstance(exception, (KeyboardInterrupt, SIGTERMException))
-        self._heartbeat.stop(
-            state="stopped" if stopped else "failed",
-            error=None if stopped else f"{type(exception).__name__}: {exception}",
-        )
+        with self._disk.trying():
+            self._heartbeat.stop(
+                state="stopped" if stopped else "failed",
+                error=None if stopped else f"{type(exception).__name__}: {exception}",
+            )
 
     def _open(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Rank zero makes all ready, then tells the others where, or why not: nobody waits for one that has failed."""
@@ -189,6 +203,8 @@ class RunRecorder(Checkpoint):
                 self._make_ready(trainer, pl_module, callbacks, layers)
             except Exception as error:
                 problem = error
+                if isinstance(error, OSError):
+                    problem = UserError(f"the run cannot be written ({describe(error)})")
                 self._undo()
         folder, message = trainer.strategy.broadcast((str(self.run_dir), problem and str(problem)))
         if problem is not None:
@@ -241,6 +257,7 @@ class RunRecorder(Checkpoint):
             return
         if not self.keeper.holding(self.run_dir, self._epoch).exists():
             self.keeper.begin_from(Path(trainer.ckpt_path), self.run_dir, self._epoch, self._rows[-1])
+        remove_leftovers(self.run_dir)
         artifacts.remove_after(self.run_dir, self._epoch)
         write_metrics(self.run_dir, self._rows)
         self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._rows[:-1]})
@@ -254,15 +271,21 @@ class RunRecorder(Checkpoint):
         row: Row = {"epoch": epoch, "step": trainer.global_step, **metrics}
         self._rows.append(row)
         is_best = self.keeper.note(epoch, row)
+        self._disk.begin()
         if trainer.is_global_zero:
-            write_metrics(self.run_dir, self._rows)
-        self.keeper.save(trainer, self.run_dir, epoch, is_best=is_best)
+            with self._disk.trying():
+                write_metrics(self.run_dir, self._rows)
+        self.keeper.save(trainer, self.run_dir, epoch, is_best=is_best, disk=self._disk)
         if trainer.is_global_zero:
             self._say(trainer, row)
-            self._look(trainer, last=epoch == trainer.max_epochs)
-            self._heartbeat.update()
+            with self._disk.trying():
+                self._look(trainer, last=epoch == trainer.max_epochs)
+                self._heartbeat.update()
+            self._disk.end()
 
     def _look(self, trainer: Trainer, *, last: bool) -> None:
+        if self._disk.problem is not None:
+            return  # the newest checkpoint is not this epoch's
         checkpoint = self.keeper.holding(self.run_dir, self._epoch)
         self._observer.look(self._epoch, trainer.global_step, checkpoint, last=last)
 

@@ -10,9 +10,7 @@ child process with limits on memory and time, which hands back plain arrays; wha
 import logging
 import os
 import pickle
-import resource
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from repviz.confined import confine, run_confined
 from repviz.data.cells import Cell, from_arrays, plain_cell, to_arrays
 from repviz.data.messages import data_error, quoted
 from repviz.data.pickle_arrays import numpy_scalar
@@ -75,7 +74,10 @@ def read_table(path: Path, wanted: Sequence[str], *, trust_pickle: bool = False)
     _check_start(path)
     size = path.stat().st_size
     with tempfile.TemporaryFile() as reply, tempfile.TemporaryFile() as errors:
-        status = _run_child(path, wanted, size, reply, errors)
+        status = run_confined(
+            "repviz.data.unpickling", [os.path.abspath(path), *wanted], seconds=2 * _seconds(size), output=reply,
+            errors=errors,
+        )  # fmt: skip
         reply.seek(0)
         if status == 0:
             with np.load(reply, allow_pickle=False) as arrays:
@@ -136,35 +138,13 @@ for _module in ("builtins", "__builtin__"):
     _CONVERSIONS[_module, "getattr"] = Conversion(_attribute)
 
 
-def _run_child(path: Path, wanted: Sequence[str], size: int, reply: IO[bytes], errors: IO[bytes]) -> int | None:
-    """Run the child; its exit status, None if it took too long."""
-    # -P: the folder that the user works in is none of the child's business.
-    command = [sys.executable, "-P", "-m", "repviz.data.unpickling", os.path.abspath(path), *wanted]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-    environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    try:
-        # Twice the processor seconds: another process may need the processor too.
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=reply,
-            stderr=errors,
-            env=environment,
-            timeout=2 * _seconds(size),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return None
-    return done.returncode
-
-
 def _failure(path: Path, status: int | None, reply: IO[bytes], errors: IO[bytes]) -> DataError:
     """Tell why the child handed back no table."""
     if status in (_REFUSED, _REFUSED_NAME):
         reason = reply.read(2000).decode("utf-8", "replace")
         remark = "; data.trust_pickle is there for files that you made yourself" if status == _REFUSED_NAME else ""
         return data_error(path, "", f"refused, and nothing of it was run: {reason}", _EXPECTED + remark)
-    if status is None or status == -signal.SIGXCPU:
+    if status is None:
         found = "took far longer to read than a table of its size can; the reader was stopped"
         return data_error(path, "", found, _EXPECTED)
     if status < 0:
@@ -227,7 +207,7 @@ def _part(arrays: dict[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
 def _child(path: Path, wanted: Sequence[str]) -> int:
     """Read ``path`` under limits and write the columns, or the reason for refusing, to standard output."""
     size = path.stat().st_size
-    _set_limits(size)
+    confine(memory=_memory(size), seconds=_seconds(size))
     try:
         with path.open("rb") as file:
             names, columns = read_frame(TableUnpickler(file).load(), wanted)
@@ -249,19 +229,6 @@ def _refuse(reason: str, status: int) -> int:
     sys.stdout.buffer.write(reason.encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
     return status
-
-
-def _set_limits(size: int) -> None:
-    seconds = _seconds(size)
-    for kind, limit in (
-        (resource.RLIMIT_AS, _memory(size)),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, _memory(size)),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (limit, limit))
 
 
 def _memory(size: int) -> int:

@@ -14,6 +14,7 @@ import yaml
 from jsonargparse import ArgumentParser
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from repviz.atomic import remove_leftovers
 from repviz.background.pending import pending_epochs, remove
 from repviz.callbacks import callback_classes
 from repviz.callbacks.diagnostic import DiagnosticCallback
@@ -74,6 +75,7 @@ def diagnose(
             f"{run_dir} has no {CONFIG_FILE}: a script made it, and only the script knows its model and data; let its "
             "callbacks look inline or in the background"
         )
+    remove_leftovers(run_dir)
     config = yaml.safe_load((run_dir / CONFIG_FILE).read_text("utf-8"))
     not_applicable = () if only else read_run_file(run_dir).get("not_applicable", {})
     callbacks = [c for c in _callbacks(config, only, settings or {}) if c.kind not in not_applicable]

@@ -1,7 +1,8 @@
 """An xarray Dataset as one HDF5 file that plain h5py and xarray's h5netcdf both read.
 
-Every array is one chunk with a Fletcher-32 checksum, so that flipped bits are an error and not a picture. Strings,
-attributes too, are of fixed length (UTF-8): variable-length ones make the HDF5 library hang on some damaged files.
+Flipped bits are an error and not a picture: the file has a checksum of its whole (``seal``), and every array is one
+chunk with a Fletcher-32 checksum of its own, which plain h5py checks too. Strings, attributes too, are of fixed length
+(UTF-8): variable-length ones make the HDF5 library hang on some damaged files.
 Dimensions are HDF5 dimension scales, booleans int8 with ``dtype="bool"``, as netCDF has it.
 """
 
@@ -14,19 +15,16 @@ import numpy as np
 import xarray as xr
 
 from repviz.atomic import replacing
+from repviz.store.errors import DamagedFileError, NewerFormatError
+from repviz.store.seal import USER_BLOCK, BrokenSealError, is_sealed, seal
+from repviz.store.unsealed import sealed_copy
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_UNSEALED = 1
+"""The last format without a seal."""
 _BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable."
 _HIDDEN = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid"}
 """Attributes that are HDF5's own."""
-
-
-class DamagedFileError(Exception):
-    """A file that should be an artifact cannot be read: truncated, flipped bits, or not ours."""
-
-
-class NewerFormatError(Exception):
-    """The file was written by a later repviz in a format that this one does not know."""
 
 
 def write_dataset(path: Path, dataset: xr.Dataset, attributes: Mapping[str, Any]) -> None:
@@ -35,19 +33,10 @@ def write_dataset(path: Path, dataset: xr.Dataset, attributes: Mapping[str, Any]
     Raises:
         TypeError: a variable or attribute is of a type that HDF5 does not hold.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        extra = sorted(str(name) for name in set(dataset.coords) - set(dataset.dims))
-        root = dict(dataset.attrs) | dict(attributes) | {"format": "repviz", "format_version": FORMAT_VERSION}
-        if extra:
-            root["coordinates"] = " ".join(extra)
-        _write_attributes(file, root)
-        for name in dataset.dims:
-            _write_dimension(file, str(name), dataset)
-        for name, variable in dataset.variables.items():
-            if name not in dataset.dims:
-                _write_variable(file, str(name), variable)
-                for axis, dimension in enumerate(variable.dims):
-                    file[str(name)].dims[axis].attach_scale(file[str(dimension)])
+    with replacing(path) as temporary:
+        with h5py.File(temporary, "w", userblock_size=USER_BLOCK) as file:
+            _write(file, dataset, attributes)
+        seal(temporary)
 
 
 def read_dataset(path: Path, names: Iterable[str] | None = None) -> xr.Dataset:
@@ -67,9 +56,54 @@ def describe_dataset(path: Path) -> dict[str, tuple[tuple[str, ...], np.dtype, d
     return _from_file(path, _describe)
 
 
+def _write(file: h5py.File, dataset: xr.Dataset, attributes: Mapping[str, Any]) -> None:
+    extra = sorted(str(name) for name in set(dataset.coords) - set(dataset.dims))
+    root = dict(dataset.attrs) | dict(attributes) | {"format": "repviz", "format_version": FORMAT_VERSION}
+    if extra:
+        root["coordinates"] = " ".join(extra)
+    _write_attributes(file, root)
+    for name in dataset.dims:
+        _write_dimension(file, str(name), dataset)
+    for name, variable in dataset.variables.items():
+        if name not in dataset.dims:
+            _write_variable(file, str(name), variable)
+            for axis, dimension in enumerate(variable.dims):
+                file[str(name)].dims[axis].attach_scale(file[str(dimension)])
+
+
+def read_with_the_library(path: Path) -> xr.Dataset:
+    """Read a whole file of which nothing is known; ``read_dataset`` does so only in a process of its own.
+
+    Raises:
+        DamagedFileError: it cannot be read, or its format is one that has a seal.
+        NewerFormatError: it was written in a later format.
+    """
+
+    def read(file: h5py.File) -> xr.Dataset:
+        dataset = _read(file, None)
+        if int(file.attrs["format_version"]) > _UNSEALED:
+            raise ValueError("the checksum of the whole file is gone")
+        return dataset
+
+    return _opened(path, path, read)
+
+
 def _from_file(path: Path, read: Callable[[h5py.File], Any]) -> Any:
     try:
-        with h5py.File(path, "r") as file:
+        sealed = is_sealed(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, BrokenSealError) as error:
+        raise DamagedFileError(f"{path} cannot be read: {error}") from error
+    if sealed:
+        return _opened(path, path, read)
+    with sealed_copy(path) as copy:
+        return _opened(copy, path, read)
+
+
+def _opened(file_path: Path, path: Path, read: Callable[[h5py.File], Any]) -> Any:
+    try:
+        with h5py.File(file_path, "r") as file:
             return read(file)
     except FileNotFoundError:
         raise

@@ -1,5 +1,7 @@
 """Checkpoints written as safely as artifacts, and read as data."""
 
+from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,56 @@ class DurableCheckpointIO(TorchCheckpointIO):
     leaves half done, and a full temporary folder stops training although the target has room.
     """
 
+    def __init__(self, on_failure: Callable[[OSError], None] | None = None) -> None:
+        """Args: who is told, instead of an error being raised, that the disk does not take a checkpoint."""
+        super().__init__()
+        self.on_failure = on_failure
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write ``checkpoint`` to the local file ``path``."""
         if storage_options is not None:
             raise TypeError(f"{type(self).__name__} writes local files and takes no storage_options")
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target) as temporary:
-            torch.save(checkpoint, temporary)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(target) as temporary, temporary.open("wb", buffering=0) as file:
+                _save(checkpoint, _Noting(file))
+        except OSError as error:
+            if self.on_failure is None:
+                raise
+            self.on_failure(error)
 
     def load_checkpoint(self, path: str | Path, *args: Any, weights_only: bool | None = None, **kwargs: Any) -> Any:
         """Read tensors and plain values only: said explicitly, for an environment variable flips the default."""
         return super().load_checkpoint(path, *args, weights_only=True, **kwargs)
+
+
+class _Noting:
+    """A file that remembers why it could not be written."""
+
+    def __init__(self, file: FileIO) -> None:
+        self.file = file
+        self.problem: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            rest = memoryview(content).cast("B")
+            while rest:
+                rest = rest[self.file.write(rest) :]
+        except OSError as error:
+            self.problem = error
+            raise
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def _save(checkpoint: dict[str, Any], file: _Noting) -> None:
+    """``torch.save``, which makes an internal error of a full disk, with the system's reason instead."""
+    try:
+        torch.save(checkpoint, file)
+    except RuntimeError:
+        if file.problem is None:
+            raise
+        raise file.problem from None

@@ -1,0 +1,9 @@
+"""What may be wrong with a file of a run."""
+
+
+class DamagedFileError(Exception):
+    """A file that should be an artifact cannot be read: truncated, flipped bits, or not ours."""
+
+
+class NewerFormatError(Exception):
+    """The file was written by a later repviz in a format that this one does not know."""

@@ -1,0 +1,104 @@
+"""Several at once: starts in one second, readers beside a writer, a writer that is killed."""
+
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from repviz.store import artifacts
+from tests.reliability.files import is_whole
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def start(code: str, *arguments: object) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_eight_starts_in_one_second_get_eight_folders(tmp_path, times):
+    rounds, runs = times(50, 200), 8
+    code = """
+        import datetime, sys
+        from pathlib import Path
+        from repviz.store.run_folder import claim
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for number in range(int(sys.argv[2])):
+            at = datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=number)
+            folder = claim(Path(sys.argv[1]), at)
+            (folder / "mine").touch(exist_ok=False)
+            print(folder.name)
+        """
+    started = [start(code, tmp_path, rounds) for _ in range(runs)]
+    for process in started:
+        process.stdout.readline()
+    for process in started:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    names = [name for process in started for name in process.communicate(timeout=120)[0].split()]
+    assert all(process.returncode == 0 for process in started)
+    assert len(names) == len(set(names)) == rounds * runs
+
+
+WRITER = """
+    import sys
+    from pathlib import Path
+    from repviz.store.artifacts import write_artifact
+    from tests.reliability.files import dataset
+    number = 0
+    while True:
+        number += 1
+        write_artifact(Path(sys.argv[1]), "test", number % 5, dataset(number), step=number, version=1)
+        print(number, flush=True)
+    """
+
+
+def test_readers_beside_a_writer_see_whole_files_and_do_not_disturb_it(tmp_path, times):
+    reader = """
+        import sys
+        from pathlib import Path
+        from repviz.store.artifacts import epochs, read_artifact
+        from tests.reliability.files import is_whole
+        run_dir, reads, different = Path(sys.argv[1]), 0, set()
+        while reads < int(sys.argv[2]):
+            for epoch in epochs(run_dir, "test"):
+                found = read_artifact(run_dir, "test", epoch)
+                assert is_whole(found)
+                different.add(int(found["number"]))
+                reads += 1
+        print(len(different))
+        """
+    writer = start(WRITER, tmp_path)
+    for _ in range(5):
+        writer.stdout.readline()
+    readers = [start(reader, tmp_path, times(150, 10_000)) for _ in range(times(2, 8))]
+    try:
+        seen = [int(process.communicate(timeout=600)[0]) for process in readers]
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        last = int(writer.communicate()[0].split()[-1])
+    assert all(process.returncode == 0 for process in readers)
+    assert last > 5
+    assert max(seen) > 5, "the readers saw it write"
+
+
+def test_a_writer_killed_at_any_moment_leaves_whole_files(tmp_path, times):
+    moments = random.Random(0)
+    for _ in range(times(5, 200)):
+        writer = start(WRITER, tmp_path)
+        writer.stdout.readline()
+        time.sleep(moments.uniform(0, 0.3))
+        writer.kill()
+        writer.communicate()
+        found = [artifacts.read_artifact(tmp_path, "test", epoch) for epoch in artifacts.epochs(tmp_path, "test")]
+        assert found
+        assert all(is_whole(one) for one in found)
