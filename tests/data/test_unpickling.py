@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from repviz.confined import confine
 from repviz.data import unpickling
 from repviz.data.cells import Foreign, from_arrays, plain_cell, to_arrays
 from repviz.data.pickle_frames import read_frame
@@ -124,7 +123,6 @@ def outcomes(folder: Path, contents: list[bytes]) -> list[str]:
     code = """
 import sys
 from pathlib import Path
-from repviz.confined import confine
 from repviz.data import unpickling
 for number in range(int(sys.argv[2])):
     status = unpickling._child(Path(sys.argv[1]) / f"{number}.pkl", ["id"])
