@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from plotly.io.json import to_json_plotly
 from repviz.dashboards.cache import BoundedCache, stamp_of
 from repviz.dashboards.catalog import NotThereError, RunFiles
 from repviz.errors import UserError
-from repviz.figures.registry import Figure, Picture, figure_kinds, picture_of
+from repviz.figures.registry import Choices, Figure, Picture, figure_kinds, picture_of
 from repviz.figures.view import View, usual_layer
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError, read_dataset
 
@@ -77,11 +78,22 @@ class Drawer:
             DrawingError: the figure cannot be drawn from it.
         """
         path = run.artifact(picture.kind, epoch)
+        files = run.files(picture.kind)
+
+        def beside(epoch: int, names: tuple[str, ...] | None) -> xr.Dataset | None:
+            try:
+                return self._part(files[epoch], names)
+            except (DamagedFileError, NewerFormatError, FileNotFoundError):
+                return None  # the figure of that epoch says what is wrong
 
         def make() -> bytes:
-            return _drawn_by(picture.figure, picture, read_dataset(path), view, run.name)
+            dataset = read_dataset(path)
+            known = _known(picture, dataset, view, list(files))
+            whole = picture.with_beside(known, epoch, list(files), beside)
+            return _drawn_by(picture.figure, picture, dataset, whole, run.name, epochs=list(files))
 
-        return self._drawn.get((path, picture.name, repr(view)), stamp_of(path), make, len)
+        stamps = [stamp_of(path), *(_stamp(files[other]) for other in picture.wanted_beside(view, epoch, list(files)))]
+        return self._drawn.get((path, picture.name, repr(view)), tuple(stamps), make, len)
 
     def over_epochs(self, run: RunFiles, picture: Picture, view: View) -> bytes:
         """The figure over all readable epochs as JSON, errors as for ``at_epoch``; damaged epochs are named in it."""
@@ -93,16 +105,17 @@ class Drawer:
 
         def make() -> bytes:
             history, damaged = self._history(run, picture, files)
-            return _drawn_by(draw, picture, history, view, run.name, damaged=damaged)
+            known = _known(picture, history, view, list(files))
+            return _drawn_by(draw, picture, history, known, run.name, epochs=list(files), damaged=damaged)
 
         return self._drawn.get((run.path, picture.name, repr(view)), stamps, make, len)
 
     def _history(self, run: RunFiles, picture: Picture, files: Mapping[int, Path]) -> tuple[xr.Dataset, list[str]]:
-        return history(run, picture.kind, files, lambda path: self._part(path, picture))
+        return history(run, picture.kind, files, lambda path: self._part(path, picture.history))
 
-    def _part(self, path: Path, picture: Picture) -> xr.Dataset:
-        key, stamp = (path, picture.history), stamp_of(path)
-        return self._read.get(key, stamp, lambda: read_dataset(path, picture.history), lambda part: part.nbytes)
+    def _part(self, path: Path, names: tuple[str, ...] | None) -> xr.Dataset:
+        key, stamp = (path, names), stamp_of(path)
+        return self._read.get(key, stamp, lambda: read_dataset(path, names), lambda part: part.nbytes)
 
 
 def history(
@@ -140,13 +153,15 @@ def history(
 def view_of(picture: Picture, arguments: Mapping[str, str]) -> View:
     """What a browser asks for, each part looked up among what there is.
 
-    A layer is checked when the dataset is known (see ``_drawn_by``).
+    A layer, and an option whose choices depend on the dataset, is checked when that is known (see ``_known``).
 
     Raises:
         NotThereError: an option has no such choice, or a list is not one of numbers.
     """
-    options = {}
+    options = {name: arguments[name] for name, choices in picture.options.items() if not choices and name in arguments}
     for name, choices in picture.options.items():
+        if not choices:
+            continue
         value = arguments.get(name, choices[0])
         if value not in choices:
             raise NotThereError(f"{picture.name} has no {name}={value!r}; choose one of {', '.join(choices)}")
@@ -170,32 +185,88 @@ def _numbers(arguments: Mapping[str, str], name: str) -> tuple[int, ...] | None:
         raise NotThereError(f"{name}={text[:80]!r} is not a list of whole numbers") from None
 
 
-def _drawn_by(
-    draw: Figure, picture: Picture, dataset: xr.Dataset, view: View, run: str, damaged: Iterable[str] = ()
-) -> bytes:
-    """The figure as JSON, with the layers there are and the one that is drawn (null = all)."""
-    layers = [str(layer) for layer in dataset["layer"].values] if "layer" in dataset.dims else []
-    if view.layer not in layers:
-        # A link may name a layer of another kind: then it is as if none were named.
-        view = replace(view, layer=usual_layer(layers) if picture.one_layer and layers else None)
+def _stamp(path: Path) -> object:
+    """What tells one version of a file from the next; None where it is gone by now."""
     try:
-        figure = draw(dataset, view)
+        return stamp_of(path)
+    except FileNotFoundError:
+        return None
+
+
+def _layers(dataset: xr.Dataset) -> list[str]:
+    return [str(layer) for layer in dataset["layer"].values] if "layer" in dataset.dims else []
+
+
+def _known(picture: Picture, dataset: xr.Dataset, view: View, epochs: Sequence[int]) -> View:
+    """The view without what this dataset does not have: a link may come from another run or kind.
+
+    A layer that is not there is as if none were named; so is an option whose choices the dataset knows.
+
+    Raises:
+        DrawingError: the picture cannot tell its choices.
+    """
+    layers = _layers(dataset)
+    if view.layer not in layers:
+        view = replace(view, layer=usual_layer(layers) if picture.one_layer and layers else None)
+    if picture.choices is None:
+        return view
+    offered = _choices(picture, dataset, view, epochs)
+    known = {
+        name: value
+        for name, value in view.options.items()
+        if picture.options[name] or value in [choice for choice, _ in offered.get(name, ())]
+    }
+    return replace(view, options=known)
+
+
+def _choices(picture: Picture, dataset: xr.Dataset, view: View, epochs: Sequence[int]) -> Choices:
+    if picture.choices is None:
+        return {}
+    with _guarded(picture):
+        return picture.choices(dataset, view, epochs)
+
+
+@contextmanager
+def _guarded(picture: Picture) -> Iterator[None]:
+    """Around a picture's own code.
+
+    Raises:
+        UserError: as the picture raises it; DrawingError: anything else went wrong in it.
+    """
+    try:
+        yield
     except UserError:
         raise
     except Exception as error:
-        log.exception("the figure %r failed on run %s", picture.name, run)
+        log.exception("the figure %r failed", picture.name)
         raise DrawingError(
             f"the figure {picture.name!r} cannot be drawn from this artifact: {type(error).__name__}: {error}. "
             "The server's log has the traceback."
         ) from error
-    epochs = dataset["epoch"].values if "epoch" in dataset.dims else []
-    if len(epochs) and epochs[-1] - epochs[0] <= _FEW:
+
+
+def _drawn_by(
+    draw: Figure,
+    picture: Picture,
+    dataset: xr.Dataset,
+    view: View,
+    run: str,
+    *,
+    epochs: Sequence[int],
+    damaged: Iterable[str] = (),
+) -> bytes:
+    """The figure as JSON, with the layers and choices there are and the layer that is drawn (null = all)."""
+    with _guarded(picture):
+        figure = draw(dataset, view)
+    along = dataset["epoch"].values if "epoch" in dataset.dims else []
+    if len(along) and along[-1] - along[0] <= _FEW:
         figure.update_xaxes(dtick=1)  # epochs are whole numbers, however few there are
     revision = f"{run}/{picture.name}/{view.layer}/{sorted(view.options.items())}"
     content = on_page(figure, revision) | {
         "epoch": dataset.attrs.get("epoch"),
-        "layers": layers,
+        "layers": _layers(dataset),
         "layer": view.layer,
+        "choices": {name: list(pairs) for name, pairs in _choices(picture, dataset, view, epochs).items()},
         "damaged": list(damaged),
     }
     return to_json_plotly(content, engine="orjson").encode()

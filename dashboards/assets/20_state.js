@@ -122,8 +122,8 @@ window.repviz = (() => {
     const found = {};
     for (const part of text.split("~")) {
       const [, picture, option, value] = /^([^.]+)\.([^.]+)\.(.+)$/.exec(part) ?? [];
-      const choices = data.config.pictures[picture]?.options[option] ?? [];
-      if (choices.indexOf(value) > 0) found[`${picture}.${option}`] = value;
+      const choices = data.config.pictures[picture]?.options[option];
+      if (choices && (!choices.length || choices.indexOf(value) > 0)) found[`${picture}.${option}`] = value;
     }
     return found;
   }

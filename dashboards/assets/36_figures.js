@@ -13,7 +13,7 @@
     const artifacts = data.manifest?.artifacts[kindOf(name)];
     if (!artifacts?.epochs.length || !pictureOf(name)) return null;
     const epoch = over ? null : repviz.nearest(artifacts.epochs, wanted);
-    const version = over ? artifacts.versions.join() : artifacts.versions[artifacts.epochs.indexOf(epoch)];
+    const version = over || pictureOf(name).beside ? artifacts.versions.join() : artifacts.versions[artifacts.epochs.indexOf(epoch)];
     const query = queryOf(name);
     const path = repviz.address(data.manifest.run, `figures/${name}/${over ? "over-epochs" : epoch}`);
     return { epoch, url: `${path}?${query}`, key: `${path}?${query}#${version}` };
@@ -26,7 +26,7 @@
     if (state.selection?.length) query.set("selection", state.selection.join(","));
     for (const [option, choices] of Object.entries(pictureOf(name).options)) {
       const value = state.options[`${name}.${option}`];
-      if (choices.includes(value)) query.set(option, value);
+      if (value !== undefined && (!choices.length || choices.includes(value))) query.set(option, value);
     }
     return query;
   }

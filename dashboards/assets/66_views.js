@@ -115,7 +115,7 @@
       this.drawn = wanted.key;
       this.root.dataset.epoch = wanted.epoch ?? "";
       this.decorate();
-      repviz.layersKnown(this.name, answer);
+      repviz.choicesKnown(this.name, answer, this.over);
     }
 
     listen() {

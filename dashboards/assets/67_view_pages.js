@@ -9,7 +9,8 @@
   const USUAL = { epoch: 430, over: 340 }; // heights of figures that name none
   const LEAST = 250;
   const pages = {}; // name -> { views, tools, mount }
-  const layers = {}; // picture -> names of layers, and the one that is drawn
+  const layers = {}; // picture -> names of layers, the one that is drawn, and choices that its data has
+  const FEW = 4; // choices that stand side by side if they are short
 
   const viewsOf = (page) => data.config?.views[page];
   const shown = () => pages[state.page]?.views ?? [];
@@ -92,8 +93,10 @@
 
   // --- choices ---
 
-  function layersKnown(name, answer) {
-    const known = { names: answer.layers, drawn: answer.layer };
+  /** What the answer of a picture says of its choices; those of the data are the ones at the epoch. */
+  function choicesKnown(name, answer, over) {
+    const choices = over ? (layers[name]?.choices ?? {}) : answer.choices;
+    const known = { names: answer.layers, drawn: answer.layer, choices };
     if (JSON.stringify(layers[name]) === JSON.stringify(known)) return;
     layers[name] = known;
     if (pages[state.page]) drawTools(pages[state.page]);
@@ -117,15 +120,21 @@
 
   function optionsOf(name, several) {
     return Object.entries(data.config.pictures[name].options).map(([option, choices]) => {
+      const offered = layers[name]?.choices[option];
+      if (offered ? !offered.length : !choices.length) return null; // it does not matter to what is shown
       const key = `${name}.${option}`;
       const label = (several ? `${pictureTitle(name)}: ` : "") + option.replaceAll("_", " ");
+      const pairs = offered ?? choices.map((choice) => [choice, choice]);
       const choose = (value) => {
         const options = { ...state.options, [key]: value };
         if (value === choices[0]) delete options[key];
         set({ options });
       };
-      return repviz.segments(key, label, choices, state.options[key] ?? choices[0], choose);
-    });
+      const values = pairs.map(([value]) => value);
+      const chosen = values.includes(state.options[key]) ? state.options[key] : values[0];
+      const plain = pairs.every(([value, text]) => value === text) && (choices.length || pairs.length <= FEW);
+      return plain ? repviz.segments(key, label, values, chosen, choose) : repviz.dropdown(key, label, pairs, chosen, choose);
+    }).filter(Boolean);
   }
 
   function layerChoice(names) {
@@ -167,5 +176,5 @@
   });
   window.addEventListener("resize", () => fitViews());
 
-  repviz.offer({ viewsOf, fetchViews, fitViews, layersKnown, pictureTitle, drawViewPage: drawPage });
+  repviz.offer({ viewsOf, fetchViews, fitViews, choicesKnown, pictureTitle, drawViewPage: drawPage });
 })();

@@ -42,6 +42,7 @@ def what_pages_show(pictures: Pictures) -> dict[str, Any]:
                 "over_epochs": picture.over_epochs is not None,
                 "options": {option: list(choices) for option, choices in picture.options.items()},
                 "one_layer": picture.one_layer,
+                "beside": picture.beside is not None,
             }
             for name, picture in pictures.known.items()
         },

@@ -10,12 +10,16 @@ import xarray as xr
 
 from repviz.errors import UserError
 from repviz.store import artifacts, run_folder
+from repviz.store.hdf5 import DamagedFileError, NewerFormatError
 from repviz.store.metrics_table import COLUMNS, read_metrics
 from repviz.store.sample_file import read_sample
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+    from repviz.figures.registry import Picture
+    from repviz.figures.view import View
 
 
 def open_run(path: str | Path) -> Run:
@@ -125,7 +129,25 @@ class Run:
         there = self.epochs(picture.kind)
         if epoch is None and there and not artifacts.has_run_artifact(self.path, picture.kind):
             epoch = there[-1]
-        return picture.figure(self.read(picture.kind, epoch), View(**view))
+        return self.drawn(picture, epoch, View(**view))
+
+    def drawn(self, picture: Picture, epoch: int | None, view: View) -> go.Figure:
+        """``picture`` at ``epoch`` (None = of the whole run), with what it wants to see of other epochs.
+
+        Other epochs whose files are damaged count as not there; errors about ``epoch`` itself are those of ``read``.
+        """
+        dataset = self.read(picture.kind, epoch)
+        if epoch is not None:
+            view = picture.with_beside(
+                view, epoch, self.epochs(picture.kind), lambda other, names: self._readable(picture.kind, other, names)
+            )
+        return picture.figure(dataset, view)
+
+    def _readable(self, kind: str, epoch: int, names: tuple[str, ...] | None) -> xr.Dataset | None:
+        try:
+            return artifacts.read_artifact(self.path, kind, epoch, names)
+        except (FileNotFoundError, DamagedFileError, NewerFormatError):
+            return None
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"

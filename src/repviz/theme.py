@@ -101,6 +101,11 @@ def scale_colors(theme: Theme, n: int = 64) -> list[str]:
     return ["#" + "".join(f"{round(255 * part):02x}" for part in color) for color in colors]
 
 
+def diverging_colors(theme: Theme) -> list[tuple[float, str]]:
+    """A scale from less (orange) over no difference (the background) to more (blue)."""
+    return [(0.0, NO_COLOR), (0.5, LOOKS[theme].surface), (1.0, YES_COLOR)]
+
+
 def template(theme: Theme) -> go.layout.Template:
     """The plotly template of ``theme``."""
     import plotly.graph_objects as go

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from repviz.figures.surface import fading, figure, over_epochs, shading
+from repviz.figures.surface import fading, figure, over_epochs
+from repviz.figures.surface_shades import shading
 from repviz.figures.view import View
 from repviz.theme import class_colors
 

@@ -72,7 +72,10 @@ class Response(Diagnostic):
         pc1 = input_component(snapshot)
         center, mean, low, high = binned(pc1, activation, self.bins)
         selective = {layer: class_selectivity(_numpy(points), sample.labels) for layer, points in activations.items()}
-        of_units = np.array([selective[layer][int(number)] for layer, _, number in (u.rpartition(":") for u in units)])
+        dead = {layer: _numpy(dead_units(points)) for layer, points in activations.items()}
+        where = [(layer, int(number)) for layer, _, number in (unit.rpartition(":") for unit in units)]
+        of_units = np.array([selective[layer][number] for layer, number in where])
+        of_dead = np.array([dead[layer][number] for layer, number in where])
         per_layer = ("layer",)
         names = (
             ("activation", ("sample", "unit"), activation, "activation of the unit", "of the activations"),
@@ -84,6 +87,7 @@ class Response(Diagnostic):
             ("low", ("unit", "bin"), low, f"its {BAND[0]:.0%} quantile in the bin", "of the activations"),
             ("high", ("unit", "bin"), high, f"its {BAND[1]:.0%} quantile in the bin", "of the activations"),
             ("selectivity", ("unit",), of_units, "class selectivity; NaN: not defined", "1"),
+            ("dead", ("unit",), of_dead, "the unit never changes", "1"),
             ("dead_share", per_layer, [dead_share(p) for p in activations.values()], "units that never change", "1"),
             ("selectivity_mean", per_layer, [_mean(s) for s in selective.values()], "mean class selectivity", "1"),
             ("selectivity_defined", per_layer, [np.isfinite(s).mean() for s in selective.values()],
@@ -173,12 +177,17 @@ def binned(x: np.ndarray, y: np.ndarray, n_bins: int) -> tuple[np.ndarray, np.nd
     return center, mean, low, high
 
 
+def dead_units(points: Tensor) -> Tensor:
+    """Which units of ``(n, n_units)`` are the same at every point: ``(n_units,)`` bool; none where n < 2."""
+    if len(points) < 2:
+        return torch.zeros(points.shape[1], dtype=torch.bool, device=points.device)
+    spread = points.amax(0) - points.amin(0)
+    return spread <= _CONSTANT * points.abs().max()
+
+
 def dead_share(points: Tensor) -> float:
     """Share of units ``(n, n_units)`` that are the same at every point, 0 to 1; NaN for fewer than two points."""
-    if len(points) < 2:
-        return float("nan")
-    spread = points.amax(0) - points.amin(0)
-    return float((spread <= _CONSTANT * points.abs().max()).double().mean())
+    return float(dead_units(points).double().mean()) if len(points) >= 2 else float("nan")
 
 
 def class_selectivity(points: np.ndarray, labels: np.ndarray) -> np.ndarray:

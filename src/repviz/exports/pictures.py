@@ -1,6 +1,5 @@
 """Which figures of a run are taken along: each kind at one epoch, and over the epochs where it can be drawn so."""
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ import plotly.graph_objects as go
 
 from repviz.errors import UserError
 from repviz.figures import metrics
-from repviz.figures.registry import figure_kinds, figure_of
+from repviz.figures.registry import figure_kinds, picture_of
 from repviz.figures.view import View
 from repviz.run import Run
 from repviz.store.artifacts import has_run_artifact
@@ -67,15 +66,14 @@ def pictures(
                 marks["epoch"] = wanted
             yield Picture(CURVES, None, metrics.figure(run.metrics(), View(theme=theme, options=marks)))
             continue
-        draw, epochs = figure_of(kind), run.epochs(kind)
+        picture, epochs = picture_of(kind), run.epochs(kind)
         if not epochs:  # of the whole run, or not there: the run says which
             yield Picture(kind, None, run.figure(kind, theme=theme))
             continue
         epoch = nearest(epochs, wanted)
-        yield Picture(kind, epoch, draw(run.read(kind, epoch), view))
-        over_epochs = vars(inspect.getmodule(draw) or object).get(OVER_EPOCHS)
-        if over_epochs is not None and len(epochs) > 1:
-            yield Picture(kind, None, over_epochs(run.history(kind), view))
+        yield Picture(kind, epoch, run.drawn(picture, epoch, view))
+        if picture.over_epochs is not None and len(epochs) > 1:
+            yield Picture(kind, None, picture.over_epochs(run.history(kind), view))
 
 
 def drawable(run: Run) -> list[str]:

@@ -1,5 +1,7 @@
 """The loss around the weights: a map of the plane and cuts through its middle, train beside val."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
@@ -8,19 +10,34 @@ from plotly.subplots import make_subplots
 from repviz.figures.view import View
 from repviz.theme import LOOKS, SPLIT_NAMES, template
 
-OPTIONS = {"scale": ("log", "linear"), "shape": ("contour", "surface")}
+OPTIONS = {"scale": ("log", "linear"), "shape": ("contour", "surface"), "range": ("all epochs", "this epoch")}
 """Choices of ``view.options``, the default first."""
 HISTORY = ("cut_alpha",)
 """Variables that ``over_epochs`` reads."""
+BESIDE = ("loss",)
+"""Variables that ``figure`` reads of other epochs."""
+
+_BEYOND = 0.04
+"""How far the axes of the loss reach beyond the range, as a share of it."""
+
+
+def beside(view: View, epoch: int, epochs: Sequence[int]) -> list[int]:
+    """All other epochs, where they share the range of this one."""
+    shared = view.option("range", OPTIONS["range"]) == "all epochs"
+    return [other for other in epochs if shared and other != epoch]
 
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
-    """Above the plane, below the cuts through the present weights; both splits in one colour scale.
+    """Above the plane, below the cuts through the present weights; both splits in one range of losses.
 
-    A loss that is not finite is a gap. ``view.options``: ``scale`` log or linear, ``shape`` contour or surface.
+    A loss that is not finite is a gap. ``view.options``: ``scale`` log or linear, ``shape`` contour or surface, and
+    whether the ``range`` is that of this epoch or also of those in ``view.beside``.
     """
     shape = view.option("shape", OPTIONS["shape"])
-    values, scale = drawn_values(dataset["loss"].values, view)
+    everything = _losses_in_range(dataset, view)
+    scale = "log" if _logarithmic(everything, view) else "linear"
+    low, high = finite_range(on_scale(everything, scale))
+    values = on_scale(dataset["loss"].values, scale)
     splits = [str(split) for split in dataset["split"].values]
     kind = "scene" if shape == "surface" else "xy"
     target = make_subplots(
@@ -35,7 +52,12 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     for col, loss in enumerate(values, start=1):
         _draw_plane(target, dataset, loss, view, shape, col)
         _draw_cuts(target, dataset, view, col)
-    low, high = finite_range(values)
+    beyond = _BEYOND * (high - low) or 0.5
+    ticks = color_bar_ticks(low, high, scale)
+    reach = [low - beyond, high + beyond]
+    target.update_scenes(zaxis={**ticks, "range": reach}, uirevision="landscape")  # the camera outlives any choice
+    target.update_yaxes(title_text="loss", type=scale, range=reach, row=2)
+    target.update_yaxes(title_text="", col=2, row=2)
     epoch = dataset.attrs.get("epoch", "?")
     target.update_layout(
         template=template(view.theme),
@@ -44,7 +66,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
             "colorscale": "Viridis",
             "cmin": low,
             "cmax": high,
-            "colorbar": {"thickness": 12, "len": 0.62, "y": 0.69} | color_bar_ticks(low, high, scale),
+            "colorbar": {"thickness": 12, "len": 0.62, "y": 0.69} | ticks,
         },
         legend={"orientation": "h", "y": -0.1},
         width=1000,
@@ -92,10 +114,14 @@ def drawn_values(loss: np.ndarray, view: View) -> tuple[np.ndarray, str]:
     Raises:
         UserError: the scale is not known.
     """
+    scale = "log" if _logarithmic(loss, view) else "linear"
+    return on_scale(loss, scale), scale
+
+
+def on_scale(loss: np.ndarray, scale: str) -> np.ndarray:
+    """Losses, or their log10 where ``scale`` is ``log``, float32; NaN where they are not finite."""
     finite = np.where(np.isfinite(loss), loss, np.nan)
-    if _logarithmic(loss, view):
-        return np.log10(finite).astype(np.float32), "log"
-    return finite.astype(np.float32), "linear"
+    return (np.log10(finite) if scale == "log" else finite).astype(np.float32)
 
 
 def _draw_plane(target: go.Figure, dataset: xr.Dataset, loss: np.ndarray, view: View, shape: str, col: int) -> None:
@@ -159,9 +185,6 @@ def _draw_cuts(target: go.Figure, dataset: xr.Dataset, view: View, col: int) -> 
             col=col,
         )
     target.update_xaxes(title_text="distance from the weights", row=2, col=col)
-    target.update_yaxes(
-        title_text="loss", type="log" if _logarithmic(np.stack(values), view) else "linear", row=2, col=col
-    )
 
 
 def _title(dataset: xr.Dataset, split: str) -> str:
@@ -172,6 +195,12 @@ def _title(dataset: xr.Dataset, split: str) -> str:
     gaps = 1 - float(of_split["finite_share"])
     missing = f", {gaps:.1%} not finite" if gaps else ""
     return f"<b>{split}</b>: loss {float(of_split['center_loss']):.4g} on {rows} points{missing}"
+
+
+def _losses_in_range(dataset: xr.Dataset, view: View) -> np.ndarray:
+    """All losses whose range is drawn, of any shape: those of this epoch, and of those beside it."""
+    others = view.beside.values() if view.option("range", OPTIONS["range"]) == "all epochs" else ()
+    return np.concatenate([one["loss"].values.ravel() for one in (dataset, *others)])
 
 
 def _logarithmic(loss: np.ndarray, view: View) -> bool:

@@ -1,9 +1,29 @@
-"""A line over epochs with a band around it, in a panel with a legend of its own."""
+"""Lines over epochs: smoothing, and a line with a band around it in a panel with a legend of its own."""
 
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+
+
+def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
+    """Exponential moving average, free of the bias of its start (Kingma & Ba, 2015, arXiv:1412.6980).
+
+    At t it is ``sum(weight ** (t - i) * values[i]) / sum(weight ** (t - i))`` over what is measured up to t.
+
+    Args:
+        values: ``(n,)``, NaN where nothing was measured; these stay NaN, and time does not go on there.
+        weight: 0 = as measured, towards 1 = the smoother.
+
+    Returns:
+        ``(n,)`` float64.
+    """
+    result = np.full(len(values), np.nan)
+    total, weights = 0.0, 0.0
+    for t in np.flatnonzero(np.isfinite(values)):
+        total, weights = weight * total + float(values[t]), weight * weights + 1
+        result[t] = total / weights
+    return result
 
 
 def add_line(

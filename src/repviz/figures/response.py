@@ -1,6 +1,7 @@
-"""Single units against the first principal component of the input: points, binned mean and band."""
+"""Single units against the first principal component of the input, or against the classes: points, mean and band."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,12 +9,21 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
+from repviz.figures.projection import class_names
 from repviz.figures.view import View
-from repviz.theme import LOOKS, class_colors, template
+from repviz.theme import LOOKS, NO_COLOR, class_colors, template
 
-OPTIONS = {"points": ("shown", "hidden")}
+OPTIONS = {
+    "shows": ("along PC1", "per class"),
+    "sort": ("layer", "selectivity", "variance"),
+    "points": ("shown", "hidden"),
+}
 """Choices of ``view.options``, the default first."""
 _COLUMNS = 6
+_BAND = (0.1, 0.9)
+"""Quantiles over the points of a class between which its band lies."""
+_MANY = 60
+"""Classes beyond which their bands would hide the bars."""
 _MOST = 36
 """Panels; more units would be too small to see."""
 _MEASURES = {"dead_share": "Dead units", "selectivity_mean": "Mean class selectivity"}
@@ -21,22 +31,30 @@ HISTORY = tuple(_MEASURES)
 """Variables that ``over_epochs`` reads."""
 
 
+def choices(dataset: xr.Dataset, view: View, epochs: Sequence[int]) -> dict[str, list[tuple[str, str]]]:
+    """Points lie along the component only."""
+    return {} if view.option("shows", OPTIONS["shows"]) == "along PC1" else {"points": []}
+
+
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     """A panel per unit of every layer, or of ``view.layer``; at most 36, the title says of how many.
 
-    ``view.options``: ``points`` shown or hidden. ``view.classes``: of these classes only; the curves are of all.
+    ``view.options``: ``shows`` the activation along PC1 of the input, or its mean and band per class; ``sort`` by
+    layer, or the most selective or most varying first, dead units last; ``points`` shown or hidden. ``view.classes``:
+    of these classes only; the curves are of all.
 
     Raises:
         UserError: no unit of ``view.layer`` is in the dataset.
     """
     names = [str(unit) for unit in dataset["unit"].values]
-    chosen = [i for i, name in enumerate(names) if view.layer in (None, name.rpartition(":")[0])]
+    chosen = [i for i in unit_order(dataset, view) if view.layer in (None, names[i].rpartition(":")[0])]
     if not chosen:
         layers = ", ".join(dict.fromkeys(name.rpartition(":")[0] for name in names))
         raise UserError(f"layer={view.layer!r} has no unit in this response; there are units of {layers}")
     shown = chosen[:_MOST]
     columns = min(_COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
+    per_class = view.option("shows", OPTIONS["shows"]) == "per class"
     target = make_subplots(
         rows,
         columns,
@@ -44,8 +62,15 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         horizontal_spacing=0.035,
         vertical_spacing=min(0.12, 0.5 / rows),
     )
+    classes = _class_answers(dataset, view) if per_class else None
     for number, i in enumerate(shown):
-        _draw_unit(target, dataset, i, view, {"row": number // columns + 1, "col": number % columns + 1})
+        cell = {"row": number // columns + 1, "col": number % columns + 1}
+        if classes is None:
+            _draw_unit(target, dataset, i, view, cell)
+        else:
+            _draw_classes(target, classes, i, view, cell)
+        if _is_dead(dataset, i):
+            target.layout.annotations[number].font.color = NO_COLOR
     of = f"{len(shown)} of {len(chosen)} units" if len(shown) < len(chosen) else f"{len(shown)} units"
     target.update_layout(
         template=template(view.theme),
@@ -54,9 +79,20 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         height=190 * rows + 130,
         margin={"l": 48, "r": 16, "t": 84, "b": 48},
     )
-    target.update_xaxes(title_text="PC1 of the input", row=rows)
+    target.update_xaxes(title_text="class" if per_class else "PC1 of the input", row=rows)
     target.update_annotations(font_size=11)
     return target
+
+
+def unit_order(dataset: xr.Dataset, view: View) -> list[int]:
+    """Units as ``sort`` of ``view.options`` wants them: those without a number after the others, dead ones last."""
+    sort = view.option("sort", OPTIONS["sort"])
+    units = range(dataset.sizes["unit"])
+    if sort == "layer":
+        return list(units)
+    of_units = dataset["selectivity"] if sort == "selectivity" else dataset["activation"].var("sample")
+    keys = of_units.values.astype(float)
+    return sorted(units, key=lambda i: (_is_dead(dataset, i), math.isnan(keys[i]), -keys[i], i))
 
 
 def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
@@ -131,7 +167,60 @@ def _draw_unit(target: go.Figure, dataset: xr.Dataset, i: int, view: View, cell:
     )
 
 
+def _class_answers(dataset: xr.Dataset, view: View) -> dict[str, np.ndarray]:
+    """Classes that are drawn and have points: number, name, colour; mean, low and high of each unit, ``(k, unit)``."""
+    labels, activation = dataset["label"].values, dataset["activation"].values
+    names = class_names(dataset)
+    shown = [k for k in range(len(names)) if view.classes is None or k in view.classes]
+    there = [k for k in shown if (labels == k).any()]
+    colors = class_colors(len(names))
+    members = [activation[labels == k] for k in there]
+    empty = np.empty((0, activation.shape[1]))
+    return {
+        "number": np.array(there, dtype=int),
+        "name": np.array([names[k] for k in there], dtype=object),
+        "color": np.array([colors[k] for k in there], dtype=object),
+        "mean": np.array([rows.mean(axis=0) for rows in members]) if members else empty,
+        "low": np.array([np.quantile(rows, _BAND[0], axis=0) for rows in members]) if members else empty,
+        "high": np.array([np.quantile(rows, _BAND[1], axis=0) for rows in members]) if members else empty,
+    }
+
+
+def _draw_classes(target: go.Figure, classes: dict[str, np.ndarray], i: int, view: View, cell: dict[str, int]) -> None:
+    """A bar up to the mean of each class, and the band of its points as a line."""
+    mean, low, high = (classes[name][:, i] for name in ("mean", "low", "high"))
+    target.add_trace(
+        go.Bar(
+            x=classes["number"],
+            y=mean,
+            customdata=np.stack([classes["name"], low, high], axis=1),
+            marker={"color": list(classes["color"]), "line": {"width": 0}},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": high - mean,
+                "arrayminus": mean - low,
+                "color": LOOKS[view.theme].muted,
+                "thickness": 1,
+                "width": 0,
+                "visible": len(mean) <= _MANY,
+            },
+            hovertemplate="%{customdata[0]}: mean %{y:.3g}<br>10 % to 90 % of its points: "
+            "%{customdata[1]:.3g} to %{customdata[2]:.3g}<extra></extra>",
+        ),
+        **cell,
+    )
+    target.update_xaxes(showticklabels=False, showgrid=False, **cell)
+
+
+def _is_dead(dataset: xr.Dataset, i: int) -> bool:
+    """Whether the unit is known never to change."""
+    return "dead" in dataset and bool(dataset["dead"].values[i])
+
+
 def _panel_title(dataset: xr.Dataset, i: int, name: str) -> str:
+    if _is_dead(dataset, i):
+        return f"{name} · dead"
     selectivity = float(dataset["selectivity"].values[i])
     return name if not math.isfinite(selectivity) else f"{name} · sel. {selectivity:.2f}"
 

@@ -1,15 +1,35 @@
 """The network's decisions on the principal plane of its inputs, or on a layer's map by a surrogate classifier."""
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from repviz.errors import UserError
 from repviz.figures.projection import NO_CLASS, class_names
+from repviz.figures.surface_shades import (
+    EARLIER,
+    NOTHING,
+    SHADES,
+    add_contours,
+    add_difference,
+    add_shade,
+    changed_classes,
+    in_time,
+    reference_epoch,
+    reference_surface,
+    set_against,
+    shading,
+)
 from repviz.figures.view import View
 from repviz.theme import LOOKS, SPLIT_SIZES, class_colors, template
 
-OPTIONS = {"shade": ("class", "confidence", "entropy", "margin"), "map": ("plane", "surrogate")}
-"""Choices of ``view.options``, the default first."""
+OPTIONS = {"map": ("plane", "surrogate"), "shade": SHADES, "class": (), "against": (), "contours": ("hidden", "shown")}
+"""Choices of ``view.options``, the default first; none: see ``choices``."""
+BESIDE = ("probability", "prediction")
+"""Variables that ``figure`` reads of another epoch."""
 HISTORY = ("agreement", "surrogate_agreement")
 """Variables that ``over_epochs`` reads."""
 _SYMBOLS = np.array([0, 2, 4], np.uint8)
@@ -17,25 +37,53 @@ _SYMBOLS = np.array([0, 2, 4], np.uint8)
 _PALEST = 0.3
 
 
+def choices(dataset: xr.Dataset, view: View, epochs: Sequence[int]) -> dict[str, list[tuple[str, str]]]:
+    """The class whose probability is drawn, where one is, and the epochs that a surface may be set against."""
+    if view.option("map", OPTIONS["map"]) == "surrogate":
+        return {"shade": [], "contours": []}
+    offered = {}
+    if view.option("shade", SHADES) == "probability" and "class_name" in dataset:
+        offered["class"] = [(str(k), name) for k, name in enumerate(class_names(dataset))]
+    if len(epochs) > 1:
+        offered["against"] = [
+            *((NOTHING, NOTHING), *((word, f"the {word} epoch") for word in EARLIER)),
+            *((str(epoch), f"epoch {epoch}") for epoch in epochs),
+        ]
+    return offered
+
+
+def beside(view: View, epoch: int, epochs: Sequence[int]) -> list[int]:
+    """The epoch that this one is set against."""
+    if view.option("map", OPTIONS["map"]) == "surrogate":
+        return []
+    other = reference_epoch(view, epoch, epochs)
+    return [] if other is None else [other]
+
+
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     """Regions with the sample on them; points far from the plane are pale, and the title says how many agree.
 
-    ``view.options``: ``shade`` by class, confidence, entropy or margin; ``map`` the plane through the inputs, or the
-    surrogate (classes only). ``view.classes`` and ``view.selection`` are about the points.
+    ``view.options``: ``map`` the plane through the inputs, or the surrogate (classes only); ``shade`` by class,
+    confidence, entropy, margin, or the probability of one ``class`` (its number); ``against`` another epoch, so that
+    what is drawn is later minus earlier (of classes: where the prediction became another one); ``contours`` of the
+    shade, on classes of the confidence. ``view.classes`` and ``view.selection`` are about the points.
+
+    Raises:
+        UserError: an option is not known, the class is not there, or the other epoch has another grid.
     """
     plane = view.option("map", OPTIONS["map"]) == "plane"
-    shade = view.option("shade", OPTIONS["shade"]) if plane else "class"
     names = class_names(dataset)
     target = go.Figure()
-    if shade == "class":
-        _draw_regions(target, dataset, names, plane=plane)
+    if plane:
+        title = _draw_plane(target, dataset, names, view)
     else:
-        _draw_shade(target, dataset, shade, view)
+        _draw_regions(target, *(dataset[f"surrogate_{name}"].values for name in ("x", "y", "prediction")), names)
+        title = _title(dataset, plane=False)
     _draw_points(target, dataset, names, view, plane=plane)
     axes = _axis_titles(dataset, plane=plane)
     target.update_layout(
         template=template(view.theme),
-        title_text=_title(dataset, plane=plane),
+        title_text=title,
         legend={"itemsizing": "constant", "tracegroupgap": 0},
         width=920,
         height=720,
@@ -45,6 +93,66 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     target.update_xaxes(title_text=axes[0], showgrid=False)
     target.update_yaxes(title_text=axes[1], showgrid=False)
     return target
+
+
+def _draw_plane(target: go.Figure, dataset: xr.Dataset, names: list[str], view: View) -> str:
+    """What lies under the points, and the title that says what it is."""
+    shade = view.option("shade", SHADES)
+    of_class = _class_of(view) if shade == "probability" else None
+    text = shade if of_class is None else f"probability of {names[of_class] if of_class < len(names) else of_class}"
+    reference = reference_surface(dataset, view)
+    if reference is None:
+        found = _draw_epoch(target, dataset, shade, text, of_class, names, view)
+        why = "" if set_against(view) == NOTHING else " · nothing to set it against: no such epoch can be read"
+        title = _title(dataset, plane=True) + why
+    else:
+        later, earlier, which = in_time(dataset, *reference)
+        found, note = _draw_change(target, later, earlier, shade, text, of_class, names, view)
+        title = _title(dataset, plane=True, what=f"{which} · ") + note
+    if view.option("contours", OPTIONS["contours"]) == "shown":
+        add_contours(target, dataset, found, view, signed=reference is not None)
+    return title
+
+
+def _draw_epoch(
+    target: go.Figure, dataset: xr.Dataset, shade: str, text: str, of_class: int | None, names: list[str], view: View
+) -> np.ndarray:
+    """Draw the shade of one epoch; gives what contours are drawn of."""
+    probability = dataset["probability"].values
+    if shade == "class":
+        _draw_regions(target, *(dataset[name].values for name in ("x", "y", "prediction")), names)
+        return shading(probability, "confidence")
+    found = shading(probability, shade, of_class or 0)
+    add_shade(target, dataset, found, text, of_class, view)
+    return found
+
+
+def _draw_change(
+    target: go.Figure,
+    later: xr.Dataset,
+    earlier: xr.Dataset,
+    shade: str,
+    text: str,
+    of_class: int | None,
+    names: list[str],
+    view: View,
+) -> tuple[np.ndarray, str]:
+    """Draw later minus earlier; gives what contours are drawn of, and a note for the title."""
+    measure = "confidence" if shade == "class" else shade
+    change = np.subtract(*(shading(one["probability"].values, measure, of_class or 0) for one in (later, earlier)))
+    classes = changed_classes(later["prediction"].values, earlier["prediction"].values)
+    if shade == "class":
+        _draw_regions(target, later["x"].values, later["y"].values, classes, names)
+    else:
+        add_difference(target, later, change, text, view)
+    return change, f" · {np.isfinite(classes).mean():.0%} of the plane became another class"
+
+
+def _class_of(view: View) -> int:
+    value = str(view.options.get("class", 0))
+    if not re.fullmatch(r"\d{1,6}", value):
+        raise UserError(f"class={value!r} is not the number of a class, counted from 0")
+    return int(value)
 
 
 def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
@@ -69,67 +177,30 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     return target
 
 
-def shading(probability: np.ndarray, shade: str) -> np.ndarray:
-    """Confidence, margin of the first over the second class, or entropy in units of the uniform one; all 0 to 1.
-
-    Args:
-        probability: ``(..., n_classes)``.
-        shade: ``confidence``, ``margin`` or ``entropy``.
-    """
-    if shade == "confidence":
-        return probability.max(axis=-1)
-    if shade == "margin":
-        first, second = np.sort(probability, axis=-1)[..., -1], np.sort(probability, axis=-1)[..., -2]
-        return first - second
-    logarithm = np.log(probability, out=np.zeros_like(probability), where=probability > 0)
-    return -(probability * logarithm).sum(axis=-1) / np.log(probability.shape[-1])
-
-
 def fading(distance: np.ndarray) -> np.ndarray:
     """Opacity by distance from the plane: 1 on it, least at the farthest point."""
     farthest = distance.max(initial=0.0)
     return 1 - (1 - _PALEST) * distance / farthest if farthest > 0 else np.ones_like(distance)
 
 
-def _draw_regions(target: go.Figure, dataset: xr.Dataset, names: list[str], *, plane: bool) -> None:
-    variables = ("x", "y", "prediction") if plane else ("surrogate_x", "surrogate_y", "surrogate_prediction")
-    x, y, classes = (dataset[name].values for name in variables)
+def _draw_regions(target: go.Figure, x: np.ndarray, y: np.ndarray, classes: np.ndarray, names: list[str]) -> None:
+    """Classes in their colours; cells that are NaN stay empty."""
+    there = np.isfinite(classes)
     n = len(names)
     steps = [edge for k, color in enumerate(class_colors(n)) for edge in ((k / n, color), ((k + 1) / n, color))]
     target.add_trace(
         go.Heatmap(
             x=x,
             y=y,
-            z=classes.astype(np.int16),
+            z=classes.astype(np.int16 if there.all() else np.float32),
             zmin=-0.5,
             zmax=n - 0.5,
             colorscale=steps,
             showscale=False,
             opacity=0.4,
-            text=np.array(names, dtype=object)[classes],
+            text=np.array([*names, ""], dtype=object)[np.where(there, classes, n).astype(int)],
+            hoverongaps=False,
             hovertemplate="%{text}<extra></extra>",
-        )
-    )
-
-
-def _draw_shade(target: go.Figure, dataset: xr.Dataset, shade: str, view: View) -> None:
-    target.add_trace(
-        go.Heatmap(
-            x=dataset["x"].values,
-            y=dataset["y"].values,
-            z=shading(dataset["probability"].values, shade).astype(np.float32),
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, LOOKS[view.theme].surface], [1, LOOKS[view.theme].muted]],
-            colorbar={
-                "title": {"text": shade, "side": "top"},
-                "orientation": "h",
-                "thickness": 10,
-                "len": 0.5,
-                "y": -0.12,
-                "yanchor": "top",
-            },
-            hovertemplate=f"{shade} %{{z:.3f}}<extra></extra>",
         )
     )
 
@@ -178,11 +249,11 @@ def _add_legend(target: go.Figure, name: str, color: str) -> None:
     target.add_trace(go.Scattergl(x=[None], y=[None], mode="markers", name=name, legendgroup=name, marker=marker))
 
 
-def _title(dataset: xr.Dataset, *, plane: bool) -> str:
+def _title(dataset: xr.Dataset, *, plane: bool, what: str = "") -> str:
     epoch = dataset.attrs.get("epoch", "?")
     if plane:
         agreement = f"{float(dataset['agreement']):.0%} of the points are predicted here as they really are"
-        return f"Decision surface on the inputs' PCA plane · epoch {epoch}<br>{agreement}"
+        return f"Decision surface on the inputs' PCA plane · epoch {epoch}<br>{what}{agreement}"
     value = float(dataset["surrogate_agreement"])
     agreement = f"agrees with the network on {value:.0%} of the val points" if np.isfinite(value) else "not judged"
     return f"Surrogate on the map of {dataset.attrs.get('layer', 'a layer')} · epoch {epoch}<br>{agreement}"

@@ -4,8 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import xarray as xr
+
 from repviz.errors import UserError
 from repviz.theme import LOOKS
+
+_NAMED = 12
+"""Choices that an error names; of more it says how many there are."""
 
 
 def usual_layer(layers: Sequence[str]) -> str:
@@ -24,6 +29,7 @@ class View:
         selection: sample indices to stress; empty = none.
         classes: class indices to draw (-1 = points without a class); None = all.
         options: what one kind of figure understands besides.
+        beside: datasets of the same kind by epoch, for a figure that sets its own against others (see ``Picture``).
 
     Raises:
         UserError: the theme is not known.
@@ -35,6 +41,7 @@ class View:
     selection: tuple[int, ...] = ()
     classes: tuple[int, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[int, xr.Dataset] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.theme not in LOOKS:
@@ -46,7 +53,8 @@ class View:
         Raises:
             UserError: it is none of the choices.
         """
-        value = self.options.get(name, choices[0])
+        value = str(self.options.get(name, choices[0]))
         if value not in choices:
-            raise UserError(f"{name}={value!r} is not known; choose one of {', '.join(choices)}")
+            more = f" … ({len(choices)} in all)" if len(choices) > _NAMED else ""
+            raise UserError(f"{name}={value!r} is not known; choose one of {', '.join(choices[:_NAMED])}{more}")
         return value
