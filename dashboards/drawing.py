@@ -2,9 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,11 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.io.json import to_json_plotly
 
+from repviz.dashboards.asked_view import choices_of, guarded, known, layers_of
 from repviz.dashboards.cache import BoundedCache, stamp_of
 from repviz.dashboards.catalog import NotThereError, RunFiles
-from repviz.errors import UserError
-from repviz.figures.registry import Choices, Figure, Picture, figure_kinds, picture_of
-from repviz.figures.view import View, usual_layer
+from repviz.figures.registry import Figure, Picture, figure_kinds, picture_of
+from repviz.figures.view import View
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError, read_dataset
 
 log = logging.getLogger("repviz")
@@ -31,10 +29,6 @@ _MARKUP = re.compile(r"</?(?:sup|sub|b|i|span)\b[^>]*>")
 """What plotly takes for type in a title; a card shows text as text."""
 _FEW = 12
 """Epochs, up to which each gets a tick."""
-
-
-class DrawingError(Exception):
-    """A figure's own code failed on a readable artifact."""
 
 
 class Pictures:
@@ -88,8 +82,8 @@ class Drawer:
 
         def make() -> bytes:
             dataset = read_dataset(path)
-            known = _known(picture, dataset, view, list(files))
-            whole = picture.with_beside(known, epoch, list(files), beside)
+            asked = known(picture, dataset, view, list(files))
+            whole = picture.with_beside(asked, epoch, list(files), beside)
             return _drawn_by(picture.figure, picture, dataset, whole, run.name, epochs=list(files))
 
         stamps = [stamp_of(path), *(_stamp(files[other]) for other in picture.wanted_beside(view, epoch, list(files)))]
@@ -105,8 +99,8 @@ class Drawer:
 
         def make() -> bytes:
             history, damaged = self._history(run, picture, files)
-            known = _known(picture, history, view, list(files))
-            return _drawn_by(draw, picture, history, known, run.name, epochs=list(files), damaged=damaged)
+            asked = known(picture, history, view, list(files))
+            return _drawn_by(draw, picture, history, asked, run.name, epochs=list(files), damaged=damaged)
 
         return self._drawn.get((run.path, picture.name, repr(view)), stamps, make, len)
 
@@ -150,99 +144,12 @@ def history(
     return joined, damaged
 
 
-def view_of(picture: Picture, arguments: Mapping[str, str]) -> View:
-    """What a browser asks for, each part looked up among what there is.
-
-    A layer, and an option whose choices depend on the dataset, is checked when that is known (see ``_known``).
-
-    Raises:
-        NotThereError: an option has no such choice, or a list is not one of numbers.
-    """
-    options = {name: arguments[name] for name, choices in picture.options.items() if not choices and name in arguments}
-    for name, choices in picture.options.items():
-        if not choices:
-            continue
-        value = arguments.get(name, choices[0])
-        if value not in choices:
-            raise NotThereError(f"{picture.name} has no {name}={value!r}; choose one of {', '.join(choices)}")
-        options[name] = value
-    theme = arguments.get("theme", "light")
-    classes, selection = (_numbers(arguments, name) for name in ("classes", "selection"))
-    return View(
-        layer=arguments.get("layer") or None,
-        theme="dark" if theme == "dark" else "light",
-        classes=classes,
-        selection=selection or (),
-        options=options,
-    )
-
-
-def _numbers(arguments: Mapping[str, str], name: str) -> tuple[int, ...] | None:
-    text = arguments.get(name, "")
-    try:
-        return tuple(int(part) for part in text.split(",")) if text else None
-    except ValueError:
-        raise NotThereError(f"{name}={text[:80]!r} is not a list of whole numbers") from None
-
-
 def _stamp(path: Path) -> object:
     """What tells one version of a file from the next; None where it is gone by now."""
     try:
         return stamp_of(path)
     except FileNotFoundError:
         return None
-
-
-def _layers(dataset: xr.Dataset) -> list[str]:
-    return [str(layer) for layer in dataset["layer"].values] if "layer" in dataset.dims else []
-
-
-def _known(picture: Picture, dataset: xr.Dataset, view: View, epochs: Sequence[int]) -> View:
-    """The view without what this dataset does not have: a link may come from another run or kind.
-
-    A layer that is not there is as if none were named; so is an option whose choices the dataset knows.
-
-    Raises:
-        DrawingError: the picture cannot tell its choices.
-    """
-    layers = _layers(dataset)
-    if view.layer not in layers:
-        view = replace(view, layer=usual_layer(layers) if picture.one_layer and layers else None)
-    if picture.choices is None:
-        return view
-    offered = _choices(picture, dataset, view, epochs)
-    known = {
-        name: value
-        for name, value in view.options.items()
-        if picture.options[name] or value in [choice for choice, _ in offered.get(name, ())]
-    }
-    return replace(view, options=known)
-
-
-def _choices(picture: Picture, dataset: xr.Dataset, view: View, epochs: Sequence[int]) -> Choices:
-    if picture.choices is None:
-        return {}
-    with _guarded(picture):
-        return picture.choices(dataset, view, epochs)
-
-
-@contextmanager
-def _guarded(picture: Picture) -> Iterator[None]:
-    """Around a picture's own code.
-
-    Raises:
-        UserError: as the picture raises it; DrawingError: anything else went wrong in it.
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        log.exception("the figure %r failed", picture.name)
-        raise DrawingError(
-            f"the figure {picture.name!r} cannot be drawn from this artifact: {type(error).__name__}: {error}. "
-            "The server's log has the traceback."
-        ) from error
 
 
 def _drawn_by(
@@ -256,7 +163,7 @@ def _drawn_by(
     damaged: Iterable[str] = (),
 ) -> bytes:
     """The figure as JSON, with the layers and choices there are and the layer that is drawn (null = all)."""
-    with _guarded(picture):
+    with guarded(picture):
         figure = draw(dataset, view)
     along = dataset["epoch"].values if "epoch" in dataset.dims else []
     if len(along) and along[-1] - along[0] <= _FEW:
@@ -264,9 +171,9 @@ def _drawn_by(
     revision = f"{run}/{picture.name}/{view.layer}/{sorted(view.options.items())}"
     content = on_page(figure, revision) | {
         "epoch": dataset.attrs.get("epoch"),
-        "layers": _layers(dataset),
+        "layers": layers_of(dataset),
         "layer": view.layer,
-        "choices": {name: list(pairs) for name, pairs in _choices(picture, dataset, view, epochs).items()},
+        "choices": {name: list(pairs) for name, pairs in choices_of(picture, dataset, view, epochs).items()},
         "damaged": list(damaged),
     }
     return to_json_plotly(content, engine="orjson").encode()

@@ -3,8 +3,9 @@
 import xarray as xr
 from flask import Blueprint, Response, request
 
-from repviz.dashboards.catalog import Catalog, RunFiles
-from repviz.dashboards.drawing import Drawer, Pictures, history, view_of
+from repviz.dashboards.asked_view import view_of
+from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
+from repviz.dashboards.drawing import Drawer, Pictures, history
 from repviz.dashboards.numbers import as_download
 from repviz.figures.registry import Picture
 from repviz.store.hdf5 import read_dataset
@@ -13,7 +14,7 @@ _JSON = "application/json"
 
 
 def add_figure_routes(routes: Blueprint, catalog: Catalog, pictures: Pictures, drawer: Drawer) -> None:
-    """``/figures/<picture>/<epoch>`` and ``…/over-epochs``; the same under ``/numbers``."""
+    """``/figures/<picture>/<epoch>`` and ``…/over-epochs``; the same under ``/numbers``, perhaps ``only`` some."""
 
     @routes.get("/runs/<run>/figures/<name>/<int:epoch>")
     def figure(run: str, name: str, epoch: int) -> Response:
@@ -29,7 +30,12 @@ def add_figure_routes(routes: Blueprint, catalog: Catalog, pictures: Pictures, d
     def numbers(run: str, kind: str, epoch: int) -> Response:
         found = catalog.find(run)
         dataset = read_dataset(found.artifact(kind, epoch))
-        return _download(*as_download(dataset, f"{found.name}_{kind}_epoch_{epoch}"))
+        names = [name for name in request.args.get("only", "").split(",") if name]
+        unknown = [name for name in names if name not in dataset.data_vars]
+        if unknown:
+            raise NotThereError(f"{kind} has no {unknown[0]!r}; there is {', '.join(map(str, dataset.data_vars))}")
+        name = "_".join([found.name, kind, *names, f"epoch_{epoch}"])
+        return _download(*as_download(dataset, name, names or None))
 
     @routes.get("/runs/<run>/numbers/<name>/over-epochs")
     def numbers_over_epochs(run: str, name: str) -> Response:

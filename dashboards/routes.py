@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 from flask import Blueprint, Response, jsonify, request
 
+from repviz.dashboards.asked_view import DrawingError
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
-from repviz.dashboards.drawing import Drawer, DrawingError, Pictures
+from repviz.dashboards.drawing import Drawer, Pictures
 from repviz.dashboards.figure_routes import add_figure_routes
 from repviz.dashboards.frames import with_header
 from repviz.dashboards.manifest import UNREADABLE, Manifests

@@ -35,24 +35,17 @@
       this.plot = element("div", { class: "view-plot", role: "img" });
       this.message = element("div", { class: "view-message", hidden: true, role: "status" });
       this.stage = element("div", { class: "view-stage" }, this.plot, this.message);
-      this.actions = element("div", { class: "view-actions" }, ...this.makeActions());
+      this.root = element("section", { class: "card view", "data-picture": name, "data-over": String(over) });
+      this.actions = this.makeActions();
       const header = element("header", {}, element("div", { class: "view-heading" }, this.title, this.note), this.actions);
-      const attributes = { class: "card view", "data-picture": name, "data-over": String(over) };
-      this.root = element("section", attributes, header, this.stage);
+      this.root.append(header, this.stage);
       new ResizeObserver(() => this.resize()).observe(this.stage);
     }
 
     makeActions() {
-      const button = (text, label, act, icon) =>
-        element("button", { type: "button", class: "view-action", title: label, "aria-label": label, onclick: act },
-          icon ? element("span", { class: `icon icon-${icon}`, "aria-hidden": "true" }) : text);
-      return [
-        button("PNG", "save as PNG", () => this.saveImage("png")),
-        button("SVG", "save as SVG", () => this.saveImage("svg")),
-        button("CSV", "save the numbers as CSV", () => this.saveNumbers()),
-        this.over ? null : button("", "filmstrip: this figure at several epochs", () => repviz.openFilm(this.name), "film"),
-        button("", "full screen", () => this.toggleFullscreen(), "expand"),
-      ].filter(Boolean);
+      const film = () => repviz.openFilm(this.name);
+      const more = this.over ? [] : [repviz.figureAction("", "filmstrip: this figure at several epochs", film, "film")];
+      return repviz.figureActions(this.root, (format) => this.saveImage(format), () => this.saveNumbers(), more);
     }
 
     get picture() {
@@ -195,7 +188,7 @@
       return Boolean(this.answer?.figure.data.some(({ type }) => /gl$|^surface$|^splom$|3d$|^mesh/.test(type ?? "")));
     }
 
-    // --- saving, full screen ---
+    // --- saving ---
 
     get fileName() {
       const at = this.over ? "over_epochs" : `epoch_${this.epoch}`;
@@ -205,18 +198,12 @@
     async saveImage(format) {
       if (!this.answer) return;
       const { figure, width, height } = repviz.alone(this.answer);
-      const image = await window.Plotly.toImage(figure, { format, width, height, scale: format === "png" ? 2 : 1 });
-      repviz.save(image, `${this.fileName}.${format}`);
+      await repviz.saveFigure(figure, { width, height }, this.fileName, format);
     }
 
     saveNumbers() {
       const what = this.over ? `${this.name}/over-epochs` : `${repviz.kindOf(this.name)}/${this.epoch}`;
       repviz.save(repviz.address(data.manifest.run, `numbers/${what}`), "");
-    }
-
-    toggleFullscreen() {
-      if (document.fullscreenElement === this.root) document.exitFullscreen();
-      else this.root.requestFullscreen();
     }
   }
 

@@ -132,5 +132,7 @@
     refresh();
   });
 
-  repviz.curveDrawn = curveDrawn;
+  const curveColumns = (panel) => ["epoch", ...READOUTS[panel].map(([column]) => column)];
+
+  repviz.offer({ curveDrawn, curveColumns });
 })();

@@ -15,6 +15,7 @@
       new repviz.Grid(document.getElementById("samples-map"), "samples", overviewLayer);
       repviz.mountSamples();
       repviz.mountPrediction();
+      repviz.mountGraphActions();
       repviz.markAll = (row) => repviz.grids.forEach((grid) => grid.maps.forEach((map) => map.mark(row)));
       set({ ...repviz.readUrl(), theme: themeOfPage() });
       new MutationObserver(() => set({ theme: themeOfPage() })).observe(document.documentElement, {

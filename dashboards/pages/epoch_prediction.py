@@ -23,6 +23,7 @@ _VARIABLES = (
     *("confusion", "class_name", "accuracy", "calibration_error"),
     *("bin_edge", "bin_count", "bin_confidence", "bin_accuracy"),
 )
+_BINS = ("bin_count", "bin_confidence", "bin_accuracy")
 _BYTES = 32_000_000
 _OUTPUTS = (
     (ids.CONFUSION, "figure"),
@@ -31,7 +32,7 @@ _OUTPUTS = (
     (ids.PREDICTION_TITLE, "children"),
     (ids.CALIBRATION_TITLE, "children"),
 )
-_GRAPH = {"displaylogo": False, "modeBarButtons": [["toImage"]], "responsive": True}
+_GRAPH = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 _NUMBERS = ("precision", "recall", "f1")
 
 
@@ -43,7 +44,10 @@ def layout() -> html.Div:
             html.Div(
                 [
                     _card(
-                        ids.CONFUSION, ids.PREDICTION_TITLE, "Confusion matrix; a click on a cell selects its samples"
+                        ids.CONFUSION,
+                        ids.PREDICTION_TITLE,
+                        "Confusion matrix; a click on a cell selects its samples",
+                        ("confusion",),
                     ),
                     html.Section(
                         [
@@ -52,7 +56,7 @@ def layout() -> html.Div:
                         ],
                         className="card",
                     ),
-                    _card(ids.CALIBRATION, ids.CALIBRATION_TITLE, "Accuracy by confidence"),
+                    _card(ids.CALIBRATION, ids.CALIBRATION_TITLE, "Accuracy by confidence", _BINS),
                 ],
                 id=ids.PREDICTION,
                 className="prediction-grid",
@@ -61,10 +65,12 @@ def layout() -> html.Div:
     )
 
 
-def _card(graph: str, title: str, label: str) -> html.Section:
+def _card(graph: str, title: str, label: str, variables: tuple[str, ...]) -> html.Section:
+    """A graph whose numbers are ``variables``."""
     drawn = dcc.Graph(id=graph, config=_GRAPH, className="curve", responsive=True)
     stage = html.Div(drawn, className="curve-stage", role="img", **{"aria-label": label})
-    return html.Section([html.Header(html.H3(id=title)), stage], className="card")
+    about = {"data-graph": graph, "data-variables": ",".join(variables)}
+    return html.Section([html.Header(html.H3(id=title)), stage], className="card", **about)
 
 
 def register(app: Dash, catalog: Catalog) -> None:

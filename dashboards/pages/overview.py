@@ -108,7 +108,7 @@ def _card(name: str, *, small: bool = False, extra: Any = None) -> html.Section:
             html.Div(
                 dcc.Graph(
                     id=ids.curve(name),
-                    config=_GRAPH | {"toImageButtonOptions": {"filename": f"repviz_{name}"}},
+                    config=_GRAPH,
                     className="curve",
                     responsive=True,
                 ),
@@ -118,4 +118,5 @@ def _card(name: str, *, small: bool = False, extra: Any = None) -> html.Section:
             ),
         ],
         className="card small" if small else "card",
+        **{"data-graph": name},
     )

@@ -121,8 +121,9 @@ def _interpolation(run: SyntheticRun, epoch: int) -> xr.Dataset:
             "pair_label": (("pair", "end"), ends),
             "same_class": ("pair", ends[:, 0] == ends[:, 1]),
             "switches": ("pair", np.arange(n_pairs) % 3),
+            "mean": (("relation", "end", "t"), np.full((2, 2, len(t)), 0.4)),
         },
-        {"t": t},
+        {"t": t, "relation": ["same class", "different class"]},
     )
 
 
@@ -142,6 +143,7 @@ def _response(run: SyntheticRun, epoch: int) -> xr.Dataset:
             "low": (("unit", "bin"), 0.8 * mean),
             "high": (("unit", "bin"), 1.2 * mean),
             "selectivity": ("unit", [0.2, 0.3, 0.4]),
+            "dead": ("unit", [False, False, True]),
             "dead_share": ("layer", [0.1, 0.0]),
             "selectivity_mean": ("layer", [0.2, 0.1 + 0.2 * learned(epoch)]),
         },

@@ -15,8 +15,9 @@ from plotly.subplots import make_subplots
 
 from repviz.dashboards import drawing
 from repviz.dashboards.app import create_app
+from repviz.dashboards.asked_view import view_of
 from repviz.dashboards.catalog import Catalog, NotThereError
-from repviz.dashboards.drawing import Drawer, Pictures, on_page, view_of
+from repviz.dashboards.drawing import Drawer, Pictures, on_page
 from repviz.figures import registry
 from repviz.figures.registry import Picture
 from repviz.figures.view import View
@@ -111,7 +112,7 @@ def test_a_history_reads_only_what_its_figure_needs_and_each_epoch_once(own, run
     whole = drawing.read_dataset
     monkeypatch.setattr(drawing, "read_dataset", lambda path, names=None: read.append(names) or whole(path, names))
     own("figures/probe/over-epochs")
-    assert read == [("accuracy", "chance")] * 3
+    assert read == [("accuracy", "f1_macro", "chance", "control_accuracy")] * 3
     write_diagnostics(run, 3, ("probe",))
     assert own("figures/probe/over-epochs").status_code == 200
     assert len(read) == 4
@@ -125,9 +126,9 @@ def test_options_and_layers_are_looked_up(client, address):
     assert "contour, surface" in refused.json["message"]
     assert client.get(f"{address}/figures/landscape/1?unknown=1").status_code == 200
     one = client.get(f"{address}/figures/probe/over-epochs?layer=logits").json
-    assert [t["name"] for t in one["figure"]["data"]] == ["logits", "chance"]
+    assert [t["name"] for t in one["figure"]["data"] if "name" in t] == ["logits", "control: shuffled labels", "chance"]
     other = client.get(f"{address}/figures/probe/over-epochs?layer=nope").json
-    assert (other["layer"], len(other["figure"]["data"])) == (None, 7)
+    assert (other["layer"], len(other["figure"]["data"])) == (None, 9)
     assert client.get(f"{address}/figures/scatter_matrix/1?layer=nope").json["layer"] == "penultimate"
 
 
@@ -160,7 +161,7 @@ def test_a_damaged_artifact_is_named_and_histories_go_on_without_it(own, run):
     assert (answer.status_code, answer.json["problem"]) == (422, "damaged")
     assert "epoch_000001.h5" in answer.json["message"]
     over = own("figures/probe/over-epochs").json
-    assert list(values(over["figure"]["data"][0]["x"])) == [0, 2]
+    assert list(values(over["figure"]["data"][1]["x"])) == [0, 2]
     assert len(over["damaged"]) == 1
     assert over["damaged"][0].startswith("epoch 1: ")
     for epoch in (0, 2):
@@ -225,7 +226,7 @@ def test_numbers_of_one_kind_of_shape_are_one_table(client, address, complete):
     answer = client.get(f"{address}/numbers/probe/over-epochs")
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{complete.path.name}_probe_over_epochs.csv"'
     table = pd.read_csv(io.BytesIO(answer.data))
-    assert list(table.columns) == ["epoch", "layer", "accuracy", "chance"]
+    assert list(table.columns) == ["epoch", "layer", "accuracy", "chance", "control_accuracy", "f1_macro"]
     assert len(table) == 3 * len(complete.layers)
     expected = 0.2 + 0.6 * (1 - np.exp(-2 / 4))
     last = table[(table.epoch == 2) & (table.layer == "logits")]
@@ -242,6 +243,59 @@ def test_numbers_of_several_shapes_are_a_zip(client, address):
     surface = zipfile.ZipFile(io.BytesIO(client.get(f"{address}/numbers/surface/1").data))
     single = pd.read_csv(surface.open("values.csv"))
     assert list(single.columns) == ["agreement", "surrogate_agreement"]
+
+
+def test_only_some_numbers_and_classes_by_name(client, address, complete):
+    answer = client.get(f"{address}/numbers/prediction/1?only=confusion")
+    assert "prediction_confusion_epoch_1.csv" in answer.headers["Content-Disposition"]
+    table = pd.read_csv(io.BytesIO(answer.data))
+    assert list(table.columns) == ["class", "class_name", "class_predicted", "class_predicted_name", "confusion"]
+    row = table[(table["class"] == 2) & (table.class_predicted == 0)].iloc[0]
+    assert (row.class_name, row.class_predicted_name, row.confusion) == (complete.classes[2], complete.classes[0], 1)
+    bins = client.get(f"{address}/numbers/prediction/1?only=bin_count,bin_accuracy")
+    assert list(pd.read_csv(io.BytesIO(bins.data)).columns) == ["bin", "bin_count", "bin_accuracy"]
+    refused = client.get(f"{address}/numbers/prediction/1?only=nope")
+    assert (refused.status_code, "bin_count" in refused.json["message"]) == (404, True)
+
+
+def test_choices_of_the_data_are_told_and_what_it_lacks_is_as_if_not_chosen(client, address, complete):
+    def surface(query):
+        return client.get(f"{address}/figures/surface/1?{query}").json
+
+    plain = surface("")
+    assert [value for value, _ in plain["choices"]["against"]] == ["nothing", "first", "previous", "0", "1", "2"]
+    assert "class" not in plain["choices"]
+    one = surface("shade=probability&class=2")
+    assert one["choices"]["class"] == [[str(k), name] for k, name in enumerate(complete.classes)]
+    assert one["figure"]["data"] != surface("shade=probability&class=1")["figure"]["data"]
+    assert surface("shade=probability&class=99")["figure"] == surface("shade=probability")["figure"]
+    assert surface("against=77")["title"] == plain["title"]
+    pair = client.get(f"{address}/figures/interpolation/1?shows=one+pair&pair=700").json
+    first = pair["choices"]["pair"][0][0]
+    assert f"pair {first}:" in pair["title"]
+    over = client.get(f"{address}/figures/interpolation/over-epochs?shows=one+pair&pair=700")
+    assert over.status_code == 200
+
+
+def test_a_figure_beside_others_is_drawn_again_when_they_are_others(run, runs_dir):
+    for epoch in range(3):
+        write_diagnostics(run, epoch, ("landscape", "surface"))
+    client = create_app(runs_dir).server.test_client()
+
+    def range_at(epoch):
+        answer = client.get(f"/data/runs/{run.path.name}/figures/landscape/{epoch}?scale=linear").json
+        axis = answer["figure"]["layout"]["coloraxis"]
+        return axis["cmin"], axis["cmax"]
+
+    assert range_at(1) == range_at(2)
+    before = range_at(2)
+    write_diagnostics(run, 40, ("landscape",))
+    assert range_at(2)[0] < before[0]
+    artifact_path(run.path, "landscape", 40).write_bytes(b"nothing")
+    assert range_at(2) == before  # what cannot be read is left out
+    path = f"/data/runs/{run.path.name}/figures/surface"
+    assert client.get(f"{path}/2?against=first").json["subtitle"].startswith("epoch 2 − epoch 0 · ")
+    assert "no other epoch to set it against" in client.get(f"{path}/0?against=previous").json["subtitle"]
 
 
 def test_failures_are_told_by_kind(own, run):

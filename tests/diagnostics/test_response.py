@@ -105,6 +105,8 @@ def test_shares_are_per_layer():
     model = make_mlp(layer_norm=False)
     with torch.no_grad():
         model.blocks[0].linear.bias[:6] = -1e3
+    dataset = Response(units=("block1:2", "block1:9")).compute(look(model))
+    assert list(dataset["dead"].values) == [True, False]
     dataset = Response().compute(look(model))
     assert float(dataset["dead_share"].sel(layer="block1")) >= 0.5
     assert float(dataset["selectivity_defined"].sel(layer="block1")) <= 0.5

@@ -4,22 +4,26 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from repviz.figures.interpolation import figure, over_epochs
+from repviz.errors import UserError
+from repviz.figures.interpolation import OPTIONS, choices, figure, over_epochs
+from repviz.figures.interpolation_pairs import SORTS, believed, order, pair_facts
 from repviz.figures.view import View
 
 
-def make(n=10, n_same=4, steps=5, seed=0):
+def make(n=10, n_same=4, steps=5, seed=0, n_classes=3):
     rng = np.random.default_rng(seed)
     labels = np.tile([0, 1], (n, 1))
-    labels[:n_same] = 2
+    labels[:n_same] = n_classes - 1
     variables = {
-        "probability": (("pair", "t", "class"), rng.dirichlet(np.ones(3), (n, steps)).astype(np.float32)),
+        "probability": (("pair", "t", "class"), rng.dirichlet(np.ones(n_classes), (n, steps)).astype(np.float32)),
         "pair_index": (("pair", "end"), np.arange(2 * n).reshape(n, 2)),
         "pair_label": (("pair", "end"), labels),
         "same_class": ("pair", np.arange(n) < n_same),
         "switches": ("pair", np.arange(n) % 3),
+        "mean": (("relation", "end", "t"), rng.random((2, 2, steps))),
     }
-    return xr.Dataset(variables, {"t": np.linspace(0, 1, steps)}, {"epoch": 2})
+    coordinates = {"t": np.linspace(0, 1, steps), "relation": ["same class", "different class"]}
+    return xr.Dataset(variables, coordinates, {"epoch": 2})
 
 
 def trace(drawn, name):
@@ -70,3 +74,93 @@ def test_mean_switches_over_epochs():
     drawn = over_epochs(xr.concat(datasets, xr.Variable("epoch", [0, 4])), View())
     np.testing.assert_allclose(drawn.data[0].y, [0.75, 2])
     np.testing.assert_allclose(drawn.data[1].y, [1.0, 2])
+
+
+# Two pairs of three steps and three classes: one within class 0, one from class 0 to class 1.
+WAYS = np.array(
+    [
+        [[0.9, 0.1, 0.0], [0.3, 0.1, 0.6], [0.8, 0.2, 0.0]],
+        [[0.8, 0.1, 0.1], [0.4, 0.4, 0.2], [0.1, 0.7, 0.2]],
+    ]
+)
+ENDS = np.array([[0, 0], [0, 1]])
+
+
+def test_what_happens_on_the_way():
+    facts = pair_facts(WAYS, ENDS, np.array([2, 1]))
+    np.testing.assert_allclose(facts["switches"], [2, 1])
+    np.testing.assert_allclose(facts["lowest probability"], [0.3, 0.4])
+    np.testing.assert_allclose(facts["another class"], [0.7, 0.2])
+    np.testing.assert_allclose(believed(WAYS, ENDS), [[0.9, 0.3, 0.8], [0.9, 0.8, 0.8]])
+    assert list(facts) == list(SORTS)
+
+
+def test_pairs_on_whose_way_most_happens_come_first():
+    facts = {"switches": np.array([1, 3, 1, 2]), "lowest probability": np.array([0.4, 0.9, 0.1, 0.4])}
+    assert list(order(facts, "switches")) == [1, 3, 0, 2]
+    assert list(order(facts, "lowest probability")) == [2, 0, 3, 1]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_sorted_rows_are_the_pairs_in_order_with_their_changes(sort):
+    dataset = make()
+    drawn = figure(dataset, View(options={"shows": "sorted", "sort": sort}))
+    heats = [t for t in drawn.data if t.type == "heatmap"]
+    probability, labels = dataset["probability"].values, dataset["pair_label"].values
+    facts = pair_facts(probability, labels, dataset["switches"].values)
+    for heat, members in zip(heats, (np.arange(4), np.arange(4, 10)), strict=True):
+        rows = members[order({sort: facts[sort][members]}, sort)]
+        np.testing.assert_allclose(heat.z, believed(probability, labels)[rows], rtol=1e-6)
+    marks = [t for t in drawn.data if t.name == "the predicted class changes"]
+    changes = np.count_nonzero(np.diff(probability[:4].argmax(2), axis=1))
+    assert len(marks[0].x) == changes
+    assert drawn.layout.yaxis.autorange == "reversed"  # the first row is on top
+
+
+def test_one_pair_shows_its_classes_and_says_which_it_is():
+    dataset = make(n_classes=12)
+    drawn = figure(dataset, View(options={"shows": "one pair", "pair": "7"}))
+    probability = dataset["probability"].values[7]
+    np.testing.assert_allclose(trace(drawn, "class 0 (end)").y, probability[:, 0])
+    np.testing.assert_allclose(trace(drawn, "class 1 (end)").y, probability[:, 1])
+    assert len(drawn.data) == 9
+    np.testing.assert_allclose(np.sum([t.y for t in drawn.data], axis=0), 1, rtol=1e-5)
+    assert "pair 7: class 0 → class 1 · switches: 1" in drawn.layout.title.text
+    assert drawn.layout.xaxis.title.text == "way from sample 14 to sample 15"
+    with pytest.raises(UserError, match="pair='99'"):
+        figure(dataset, View(options={"shows": "one pair", "pair": "99"}))
+
+
+def test_pairs_to_choose_from_are_sorted_and_the_first_is_drawn():
+    dataset = make()
+    view = View(options={"shows": "one pair"}, classes=(2,))
+    offered = choices(dataset, view, [2])["pair"]
+    assert [value for value, _ in offered] == ["2", "1", "0", "3"]  # of 2, 1, 0 and 0 switches
+    assert offered[0][1] == "2: within class 2"
+    assert "pair 2:" in figure(dataset, view).layout.title.text
+    assert choices(dataset, View(), [2]) == {"sort": []}
+    history = xr.concat([make()], xr.Variable("epoch", [0]))[["switches", "mean"]]
+    assert len(choices(history, view, [0])["pair"]) == 10
+
+
+def test_over_epochs_the_means_along_the_way_and_the_chosen_pair():
+    datasets = [make(seed=k) for k in range(2)]
+    history = xr.concat(datasets, xr.Variable("epoch", [0, 4]))
+    drawn = over_epochs(history, View(options={"shows": "one pair", "pair": "5"}))
+    within, between = (t for t in drawn.data if t.type == "heatmap")
+    for k, dataset in enumerate(datasets):
+        np.testing.assert_allclose(within.z[:, k], dataset["mean"][0, 0], rtol=1e-6)
+        np.testing.assert_allclose(between.z[:, k], dataset["mean"][1].sum("end"), rtol=1e-6)
+    assert list(trace(drawn, "pair 5").y) == [2, 2]
+    assert "pair 5" not in [t.name for t in over_epochs(history, View()).data]
+
+
+@pytest.mark.parametrize("shows", OPTIONS["shows"])
+@pytest.mark.parametrize(("n", "n_same", "n_classes"), [(0, 0, 3), (1, 1, 1), (1, 0, 2), (3, 1, 200)])
+def test_runs_of_few_pairs_and_one_class_or_200(shows, n, n_same, n_classes):
+    dataset = make(n, n_same, n_classes=n_classes)
+    drawn = figure(dataset, View(options={"shows": shows}))
+    assert drawn.to_json()
+    assert drawn.data or n == 0
+    history = xr.concat([dataset], xr.Variable("epoch", [0]))
+    assert over_epochs(history, View(options={"shows": shows})).to_json()

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from repviz.errors import UserError
-from repviz.figures.landscape import figure, over_epochs
+from repviz.figures.landscape import OPTIONS, beside, figure, over_epochs
 from repviz.figures.view import View
 
 
@@ -86,6 +86,50 @@ def test_options():
     assert [t.type for t in planes(figure(make(), View(options={"shape": "surface"})))] == ["surface"] * 2
     with pytest.raises(UserError, match=r"shape='cone'.*contour, surface"):
         figure(make(), View(options={"shape": "cone"}))
+
+
+def test_one_range_over_the_epochs_beside_or_this_epoch_alone():
+    dataset, worse = make(), make(scale=10.0, epoch=9)
+    view = View(beside={9: worse[["loss"]]})
+    ends = [np.log10(dataset["loss"].values.min()), np.log10(worse["loss"].values.max())]
+    drawn = figure(dataset, view)
+    np.testing.assert_allclose([drawn.layout.coloraxis.cmin, drawn.layout.coloraxis.cmax], ends, atol=1e-6)
+    low, high = drawn.layout.yaxis3.range
+    assert low < ends[0] < ends[1] < high
+    assert drawn.layout.yaxis4.range == (low, high)
+    other = figure(worse, View(beside={3: dataset[["loss"]]}))
+    assert other.layout.yaxis3.range == (low, high)
+    surface = figure(dataset, View(beside=view.beside, options={"shape": "surface"}))
+    assert surface.layout.scene.zaxis.range == surface.layout.scene2.zaxis.range == (low, high)
+    ticks = surface.layout.scene.zaxis
+    np.testing.assert_allclose([float(text) for text in ticks.ticktext], 10 ** np.array(ticks.tickvals), rtol=5e-3)
+    alone = figure(dataset, View(beside=view.beside, options={"range": "this epoch"}))
+    assert alone.layout.coloraxis.cmax == pytest.approx(np.log10(dataset["loss"].values.max()), abs=1e-6)
+
+
+def test_an_epoch_that_has_no_logarithm_makes_the_scale_of_all_linear():
+    drawn = figure(make(), View(beside={9: make(scale=-1.0)[["loss"]]}))
+    np.testing.assert_allclose(planes(drawn)[0].z, make()["loss"][0].values.T, rtol=1e-6)
+    assert drawn.layout.yaxis3.type == "linear"
+
+
+def test_the_camera_outlives_choices_and_epochs():
+    views = [View(options={"shape": "surface", "scale": scale}) for scale in ("log", "linear")]
+    drawn = [figure(make(epoch=epoch), view) for epoch in (1, 2) for view in views]
+    assert {scene.uirevision for one in drawn for scene in (one.layout.scene, one.layout.scene2)} == {"landscape"}
+
+
+def test_epochs_that_share_the_range():
+    assert beside(View(), 3, [0, 3, 7]) == [0, 7]
+    assert beside(View(options={"range": "this epoch"}), 3, [0, 3, 7]) == []
+
+
+@pytest.mark.parametrize("shape", OPTIONS["shape"])
+def test_nothing_finite_at_all(shape):
+    dataset = make()
+    for name in ("loss", "cut_alpha", "cut_beta", "center_loss"):
+        dataset[name][:] = np.nan
+    assert figure(dataset, View(options={"shape": shape})).to_json()
 
 
 def test_cuts_over_epochs():

@@ -6,6 +6,7 @@ import pytest
 
 from repviz.errors import UserError
 from repviz.figures import landscape, projection, registry
+from repviz.figures.view import View
 
 
 def test_built_in_figures_are_found():
@@ -14,7 +15,11 @@ def test_built_in_figures_are_found():
 
 
 @pytest.mark.parametrize(
-    "name", ["os", "registry", "view", "metrics", "comparison", "..", "projection.sub", "", "__init__"]
+    "name",
+    [
+        *("os", "registry", "view", "metrics", "comparison", "surface_shades", "interpolation_pairs"),
+        *("..", "projection.sub", "", "__init__"),
+    ],
 )
 def test_names_that_are_no_kind_are_refused(name):
     with pytest.raises(UserError, match="projection"):
@@ -39,4 +44,6 @@ def test_a_picture_says_what_its_module_declares(monkeypatch):
     points = [EntryPoint("entropy", "math:sqrt", registry.ENTRY_POINTS)]
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.ENTRY_POINTS else [])
     bare = registry.picture_of("entropy")
+    assert known.wanted_beside(View(), 2, [0, 2, 5]) == [0, 5]
+    assert (bare.choices, bare.wanted_beside(View(), 2, [0, 2, 5])) == (None, [])
     assert (bare.kind, bare.over_epochs, bare.options, bare.one_layer) == ("entropy", None, {}, False)

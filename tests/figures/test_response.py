@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from repviz.errors import UserError
-from repviz.figures.response import figure, over_epochs
+from repviz.figures.response import choices, figure, over_epochs, unit_order
 from repviz.figures.view import View
 
 
@@ -61,6 +61,55 @@ def test_one_layer_some_classes_and_no_points():
 
 def test_more_units_than_panels_is_said():
     assert "36 of 40 units" in figure(make([f"block1:{k}" for k in range(40)]), View()).layout.title.text
+
+
+def test_units_are_sorted_with_dead_ones_last():
+    dataset = make([f"block1:{k}" for k in range(5)])
+    dataset["selectivity"][:] = [0.3, np.nan, 0.9, 0.5, 0.1]
+    dataset["activation"] = ("sample", "unit"), np.linspace(-1, 1, 20)[:, None] * [3, 5, 0, 1, 4]
+    dataset["dead"] = "unit", [False, False, True, False, False]
+    by = {sort: unit_order(dataset, View(options={"sort": sort})) for sort in ("layer", "selectivity", "variance")}
+    assert by == {"layer": [0, 1, 2, 3, 4], "selectivity": [3, 0, 4, 1, 2], "variance": [1, 4, 0, 3, 2]}
+    drawn = figure(dataset, View(options={"sort": "selectivity"}))
+    assert [a.text for a in drawn.layout.annotations] == [
+        *("block1:3 · sel. 0.50", "block1:0 · sel. 0.30", "block1:4 · sel. 0.10", "block1:1", "block1:2 · dead"),
+    ]
+    points = [t for t in drawn.data if t.type == "scattergl"]
+    np.testing.assert_allclose(points[1].y, dataset["activation"][:, 0], rtol=1e-6)
+
+
+def test_the_most_selective_are_drawn_where_not_all_can_be():
+    dataset = make([f"block1:{k}" for k in range(40)])
+    dataset["selectivity"][:] = np.arange(40) / 40
+    titles = [a.text for a in figure(dataset, View(options={"sort": "selectivity"})).layout.annotations]
+    assert [title.split(" · ")[0] for title in titles] == [f"block1:{k}" for k in range(39, 3, -1)]
+
+
+def test_per_class_answers_are_means_of_the_class():
+    dataset = make()
+    dataset["label"][0] = -1
+    drawn = figure(dataset, View(options={"shows": "per class"}))
+    bars = [t for t in drawn.data if t.type == "bar" and t.name is None]
+    labels, activation = dataset["label"].values, dataset["activation"].values
+    for i, bar in enumerate(bars):
+        for k in range(3):
+            own = activation[labels == k, i]
+            assert bar.y[k] == pytest.approx(own.mean(), rel=1e-5)
+            assert bar.y[k] + bar.error_y.array[k] == pytest.approx(np.quantile(own, 0.9), rel=1e-5)
+            assert bar.y[k] - bar.error_y.arrayminus[k] == pytest.approx(np.quantile(own, 0.1), rel=1e-5)
+    assert [t.name for t in drawn.data if t.showlegend] == ["class 0", "class 1", "class 2"]
+    some = figure(dataset, View(classes=(2,), options={"shows": "per class"}))
+    assert list(next(t for t in some.data if t.type == "bar").x) == [2]
+    assert choices(dataset, View(options={"shows": "per class"}), [0]) == {"points": []}
+
+
+@pytest.mark.parametrize("labels", [[0] * 20, [-1] * 20, list(range(200, 220))])
+def test_one_class_none_and_200_and_one_unit(labels):
+    dataset = make(["block1:3"])
+    dataset["label"][:] = labels
+    drawn = figure(dataset, View(options={"shows": "per class", "sort": "variance"}))
+    assert drawn.data
+    assert drawn.to_json()
 
 
 def test_layers_over_epochs():

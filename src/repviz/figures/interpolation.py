@@ -68,7 +68,6 @@ def _all_pairs(dataset: xr.Dataset, view: View, chosen: np.ndarray) -> go.Figure
         target.update_yaxes(title_text=f"pairs, by {view.option('sort', SORTS)}", row=1, col=1)
         for col in (1, 2):
             target.update_yaxes(autorange="reversed", showticklabels=False, showgrid=False, row=1, col=col)
-            target.update_traces(colorbar={"x": 0.7, "len": 1.0}, selector={"type": "heatmap"}, col=2)
     else:
         target.update_yaxes(title_text="probability", row=1, col=1)
         for col in (1, 2):
@@ -132,8 +131,8 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
         )
         target.update_yaxes(showgrid=False, row=1, col=col)
     target.update_xaxes(title_text="epoch")
-    target.update_yaxes(title_text="mean number of switches", rangemode="tozero", row=1, col=1)
-    target.update_yaxes(title_text="way from one point to the other", row=1, col=2)
+    target.update_yaxes(title_text="switches per pair", rangemode="tozero", row=1, col=1)
+    target.update_yaxes(title_text="way", row=1, col=2)
     return target.update_layout(
         template=template(view.theme),
         title_text="Interpolation over epochs",

@@ -77,7 +77,7 @@ def add_sorted(target: go.Figure, dataset: xr.Dataset, pairs: np.ndarray, view: 
             zmax=1,
             colorscale=scale_colors(view.theme),
             showscale=col == 2,
-            colorbar={"title": {"text": "probability of the ends' classes", "side": "right"}, "thickness": 10},
+            colorbar={"title": {"text": "probability<br>of the ends'<br>classes"}, "thickness": 10},
             customdata=np.stack(
                 [np.broadcast_to(texts[:, None], predicted.shape), np.array(names, dtype=object)[predicted]], axis=2
             ),

@@ -17,6 +17,8 @@ HISTORY = ("cut_alpha",)
 BESIDE = ("loss",)
 """Variables that ``figure`` reads of other epochs."""
 
+_CAMERA = {"eye": {"x": 1.4, "y": 1.4, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.15}}
+"""Where the surface is seen from at first: far enough for the names of the axes."""
 _BEYOND = 0.04
 """How far the axes of the loss reach beyond the range, as a share of it."""
 
@@ -137,8 +139,10 @@ def _draw_plane(target: go.Figure, dataset: xr.Dataset, loss: np.ndarray, view: 
     }
     if shape == "surface":
         target.add_trace(go.Surface(**common), row=1, col=col)
-        axes = {"xaxis": {"title": "first"}, "yaxis": {"title": "second"}, "zaxis": {"title": "loss"}}
-        target.update_scenes(**axes, row=1, col=col)
+        ticks = {"nticks": 5, "tickfont": {"size": 10}}
+        axes = {"xaxis": {"title": "first", **ticks}, "yaxis": {"title": "second", **ticks}}
+        axes["zaxis"] = {"title": "loss", "tickfont": {"size": 10}}
+        target.update_scenes(**axes, camera=_CAMERA, row=1, col=col)
         return
     if np.isfinite(loss).all():
         # colours by value: filled contours would stretch each split's own levels over the whole scale

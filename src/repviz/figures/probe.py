@@ -24,11 +24,11 @@ HISTORY = ("accuracy", "f1_macro", "chance", "control_accuracy")
 _SCORES = dict(zip(OPTIONS["score"], HISTORY, strict=False))
 _TITLES = {
     "curves": "{score} of linear probes over epochs",
-    "heatmap": "{score} of linear probes by layer and epoch",
-    "change": "{score} of linear probes: change against the epoch before",
+    "heatmap": "{score} of linear probes by layer",
+    "change": "Change of {lower} since the epoch before",
 }
 _CONTROL = "control: shuffled labels"
-_WRITTEN = 12
+_WRITTEN = 6
 """Epochs up to which the numbers stand in the cells of the heatmap."""
 
 
@@ -97,7 +97,7 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     drawn = _curves(history, view, score) if shows == "curves" else _heatmap(history, view, score, shows)
     drawn.update_layout(
         template=template(view.theme),
-        title_text=_TITLES[shows].format(score=score[0].upper() + score[1:]),
+        title_text=_TITLES[shows].format(score=score[0].upper() + score[1:], lower=score),
         legend={"orientation": "h", "y": -0.16},
     )
     return drawn.update_xaxes(title_text="epoch")
@@ -147,7 +147,7 @@ def _add_line(
             mode=mode,
             line=line,
             marker={"size": 5},
-            opacity=0.35 if faint else 1,
+            opacity=0.45 if faint else 1,
             showlegend=not faint,
             hoverinfo="skip" if faint else None,
             hovertemplate=None if faint else "%{y:.4f}",
@@ -161,7 +161,8 @@ def _heatmap(history: xr.Dataset, view: View, score: str, shows: str) -> go.Figu
     values = history[_SCORES[score]].sel(layer=layers).transpose("layer", "epoch").values.astype(float)
     control = history["control_accuracy"].sel(layer=layers).mean("layer").values
     chance = history["chance"].isel(layer=0).values
-    names = ["chance", "control", *layers]
+    unit = "" if score == "accuracy" else " (accuracy)"
+    names = [f"chance{unit}", f"control{unit}", *layers]
     values = np.concatenate([chance[None], control[None], values])
     if shows == "change":
         values = np.diff(values, axis=1, prepend=np.nan)

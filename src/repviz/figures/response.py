@@ -22,6 +22,8 @@ OPTIONS = {
 _COLUMNS = 6
 _BAND = (0.1, 0.9)
 """Quantiles over the points of a class between which its band lies."""
+_NAMED = 30
+"""Classes up to which a legend names them."""
 _MANY = 60
 """Classes beyond which their bands would hide the bars."""
 _MOST = 36
@@ -79,6 +81,8 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         height=190 * rows + 130,
         margin={"l": 48, "r": 16, "t": 84, "b": 48},
     )
+    if classes is not None and len(classes["number"]) <= _NAMED:
+        _add_legend(target, classes)
     target.update_xaxes(title_text="class" if per_class else "PC1 of the input", row=rows)
     target.update_annotations(font_size=11)
     return target
@@ -211,6 +215,13 @@ def _draw_classes(target: go.Figure, classes: dict[str, np.ndarray], i: int, vie
         **cell,
     )
     target.update_xaxes(showticklabels=False, showgrid=False, **cell)
+
+
+def _add_legend(target: go.Figure, classes: dict[str, np.ndarray]) -> None:
+    for name, color in zip(classes["name"], classes["color"], strict=True):
+        target.add_trace(go.Bar(x=[None], y=[None], name=name, marker={"color": color}, showlegend=True))
+    target.update_traces(showlegend=False, selector=lambda trace: trace.name is None)
+    target.update_layout(showlegend=True, legend={"tracegroupgap": 0}, barmode="overlay")
 
 
 def _is_dead(dataset: xr.Dataset, i: int) -> bool:

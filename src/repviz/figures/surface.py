@@ -103,7 +103,7 @@ def _draw_plane(target: go.Figure, dataset: xr.Dataset, names: list[str], view: 
     reference = reference_surface(dataset, view)
     if reference is None:
         found = _draw_epoch(target, dataset, shade, text, of_class, names, view)
-        why = "" if set_against(view) == NOTHING else " · nothing to set it against: no such epoch can be read"
+        why = "" if set_against(view) == NOTHING else " · no other epoch to set it against"
         title = _title(dataset, plane=True) + why
     else:
         later, earlier, which = in_time(dataset, *reference)
@@ -111,6 +111,7 @@ def _draw_plane(target: go.Figure, dataset: xr.Dataset, names: list[str], view: 
         title = _title(dataset, plane=True, what=f"{which} · ") + note
     if view.option("contours", OPTIONS["contours"]) == "shown":
         add_contours(target, dataset, found, view, signed=reference is not None)
+        title += " · lines: confidence" + (" change" if reference else "") if shade == "class" else ""
     return title
 
 
@@ -145,7 +146,7 @@ def _draw_change(
         _draw_regions(target, later["x"].values, later["y"].values, classes, names)
     else:
         add_difference(target, later, change, text, view)
-    return change, f" · {np.isfinite(classes).mean():.0%} of the plane became another class"
+    return change, f" · {np.isfinite(classes).mean():.0%} of the plane changed class"
 
 
 def _class_of(view: View) -> int:

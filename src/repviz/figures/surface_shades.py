@@ -106,7 +106,8 @@ def add_shade(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, text: 
 def add_difference(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, text: str, view: View) -> None:
     """A difference, no change in the colour of the background."""
     most = float(np.abs(values).max(initial=0.0)) or 1.0
-    _add_heatmap(target, dataset, values, f"change of {text}", (-most, most), diverging_colors(view.theme), sign="+")
+    colors = diverging_colors(view.theme)
+    _add_heatmap(target, dataset, values, f"change of {text}", (-most, most), colors, form="+.2g")
 
 
 def add_contours(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, view: View, *, signed: bool) -> None:
@@ -138,7 +139,7 @@ def _add_heatmap(
     text: str,
     limits: tuple[float, float],
     colors: Sequence[Sequence],
-    sign: str = "",
+    form: str = ".3f",
 ) -> None:
     target.add_trace(
         go.Heatmap(
@@ -155,7 +156,10 @@ def _add_heatmap(
                 "len": 0.5,
                 "y": -0.12,
                 "yanchor": "top",
+                "tickangle": 0,
+                "tickvals": [limits[0], sum(limits) / 2, limits[1]],
+                "tickformat": form if form.startswith("+") else ".1~f",
             },
-            hovertemplate=f"{text} %{{z:{sign}.3f}}<extra></extra>",
+            hovertemplate=f"{text} %{{z:{form}}}<extra></extra>",
         )
     )

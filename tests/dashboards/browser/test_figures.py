@@ -130,10 +130,35 @@ def test_choices_are_what_the_figure_declares_and_stay_in_the_address(watched, c
     page.locator("#nav-probes").click()
     wait_for_figures(page, 3)
     expect(page.locator("#tools-probes select")).to_have_value("logits")
-    names = (
-        "[...document.querySelector('[data-over=true][data-picture=probe] .view-plot')._fullData].map((t) => t.name)"
-    )
-    assert page.evaluate(names) == ["logits", "chance"]
+    names = f"{plot_of('probe', over=True)}._fullData.filter((t) => t.showlegend).map((t) => t.name)"
+    assert page.evaluate(names) == ["logits", "control: shuffled labels", "chance"]
+
+
+def test_choices_that_the_data_has_come_and_go_with_what_is_shown(watched, complete, shots):
+    page = watched.open(complete, "page=surface&epoch=4")
+    wait_for_figures(page, 4)
+    tools = page.locator("#tools-surface")
+    expect(tools.get_by_label("against")).to_have_value("nothing")
+    expect(tools.get_by_label("class", exact=True).locator("option")).to_have_count(0)
+    tools.locator(".segments label", has_text="probability").click()
+    tools.locator("select[data-control='surface.class']").select_option("2", timeout=SLOW)
+    tools.get_by_label("against").select_option("first")
+    title = card(page, "surface").locator(".view-note")
+    expect(title).to_contain_text("epoch 4 − epoch 0", timeout=SLOW)
+    assert "surface.class.2" in page.evaluate("decodeURIComponent(location.search)")
+    page.screenshot(path=shots / "surface_against.png")
+    page.reload()
+    page.wait_for_selector("html[data-repviz=ready]", timeout=SLOW)
+    expect(title).to_contain_text("epoch 4 − epoch 0", timeout=SLOW)
+    page.keyboard.press("ArrowLeft")
+    expect(title).to_contain_text("epoch 3 − epoch 0", timeout=SLOW)
+    tools.locator(".segments label", has_text="surrogate").click()
+    expect(tools.get_by_label("against")).to_have_count(0, timeout=SLOW)
+    page.locator("#nav-interpolation").click()
+    page.locator("#tools-interpolation .segments label", has_text="one pair").click()
+    pair = page.locator("#tools-interpolation select[data-control='interpolation.pair']")
+    pair.select_option("5", timeout=SLOW)
+    expect(card(page, "interpolation").locator("h3")).to_contain_text("pair 5:", timeout=SLOW)
 
 
 def drag(page, box, start, end):
@@ -204,6 +229,28 @@ def test_what_is_saved(watched, complete, tmp_path):
         assert (tmp_path / name).read_bytes().startswith(start)
     text = (tmp_path / "20250201_120000_probe_epoch_3.svg").read_text("utf-8")
     assert "Linear probes · epoch 3" in text
+
+
+def test_graphs_of_the_overview_are_saved_too(watched, complete, tmp_path):
+    page = watched.open(complete, "page=overview&epoch=3")
+    for graph, header in (
+        ("confusion", "class,class_name,class_predicted,class_predicted_name,confusion"),
+        ("calibration", "bin,bin_accuracy,bin_confidence,bin_count"),
+        ("loss", "epoch,train_loss,val_loss"),
+    ):
+        shown = page.locator(f".card[data-graph={graph}]")
+        shown.locator(".main-svg").first.wait_for(timeout=SLOW)
+        for label, ending in (("save as SVG", "svg"), ("save the numbers as CSV", "csv")):
+            shown.hover()
+            with page.expect_download(timeout=SLOW) as download:
+                shown.get_by_label(label).click()
+            assert download.value.suggested_filename.endswith(f".{ending}")
+            path = tmp_path / f"{graph}.{ending}"
+            download.value.save_as(path)
+        assert path.read_text("utf-8").startswith(header)
+        assert shown.locator("h3").inner_text() in (tmp_path / f"{graph}.svg").read_text("utf-8")
+    page.locator(".card[data-graph=confusion]").get_by_label("full screen").click()
+    page.wait_for_function("document.fullscreenElement?.dataset.graph === 'confusion'", timeout=SLOW)
 
 
 def test_what_is_off_failed_or_damaged_is_said_with_what_mends_it(watched, make_run, shots):
