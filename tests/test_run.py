@@ -1,13 +1,12 @@
 """A run folder from a notebook, without torch."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import xarray as xr
 
 import repviz
 from repviz.errors import UserError
+from repviz.figures.registry import Picture
 from repviz.store import artifacts, run_folder
 from repviz.store.hdf5 import DamagedFileError
 from repviz.store.metrics_table import write_metrics
@@ -69,7 +68,7 @@ def test_the_default_figure_is_the_last_epochs_or_the_runs(run_dir, monkeypatch)
     drawn = []
 
     def picture_of(kind):
-        return SimpleNamespace(kind=kind, figure=lambda dataset, view: drawn.append(dataset))
+        return Picture(kind, kind, lambda dataset, view: drawn.append(dataset))
 
     monkeypatch.setattr("repviz.figures.registry.picture_of", picture_of)
     run = repviz.open_run(run_dir)
@@ -78,6 +77,22 @@ def test_the_default_figure_is_the_last_epochs_or_the_runs(run_dir, monkeypatch)
     artifacts.write_run_artifact(run_dir, "path", dataset, epoch=7, step=50, version=1)
     run.figure("path")
     assert [dataset.attrs["epoch"] for dataset in drawn] == [10, 7]
+
+
+def test_a_figure_is_drawn_beside_the_other_epochs_it_asks_for_without_damaged_ones(run_dir, monkeypatch):
+    seen = []
+    picture = Picture(
+        *("probe", "probe", lambda dataset, view: seen.append(view.beside)),
+        beside=lambda view, epoch, epochs: [other for other in epochs if other != epoch],
+        beside_variables=("accuracy",),
+    )
+    monkeypatch.setattr("repviz.figures.registry.picture_of", lambda kind: picture)
+    run = repviz.open_run(run_dir)
+    artifacts.artifact_path(run_dir, "probe", 2).write_bytes(b"broken")
+    run.figure("probe", 10)
+    assert list(seen[0]) == [0]
+    assert list(seen[0][0].data_vars) == ["accuracy"]
+    np.testing.assert_array_equal(seen[0][0]["accuracy"], run.read("probe", 0)["accuracy"])
 
 
 def test_a_damaged_artifact_is_named(run_dir):

@@ -21,7 +21,7 @@ def test_every_kind_is_drawn_at_the_epoch_that_is_asked_for(run):
     assert single == dict.fromkeys(OTHERS, 0) | {"projection": 1}
     assert {p.kind for p in found if p.epoch is None} == {"metrics", *OTHERS}
     probe = next(p for p in found if p.name == "probe_over_epochs")
-    assert list(probe.figure.data[0].x) == [0, 3]
+    assert list(probe.figure.data[1].x) == [0, 3]
 
 
 def test_best_is_of_the_monitored_score_and_last_the_newest(run):

@@ -235,7 +235,7 @@ def test_graphs_of_the_overview_are_saved_too(watched, complete, tmp_path):
     page = watched.open(complete, "page=overview&epoch=3")
     for graph, header in (
         ("confusion", "class,class_name,class_predicted,class_predicted_name,confusion"),
-        ("calibration", "bin,bin_accuracy,bin_confidence,bin_count"),
+        ("calibration", "bin,bin_count,bin_confidence,bin_accuracy"),
         ("loss", "epoch,train_loss,val_loss"),
     ):
         shown = page.locator(f".card[data-graph={graph}]")
