@@ -1,13 +1,11 @@
 """The network's decisions on the principal plane of its inputs, or on a layer's map by a surrogate classifier."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from repviz.errors import UserError
 from repviz.figures.projection import NO_CLASS, class_names
 from repviz.figures.surface_shades import (
     EARLIER,
@@ -16,12 +14,12 @@ from repviz.figures.surface_shades import (
     add_contours,
     add_difference,
     add_shade,
+    asked_shade,
     changed_classes,
     in_time,
     reference_epoch,
     reference_surface,
     set_against,
-    shading,
 )
 from repviz.figures.view import View
 from repviz.theme import LOOKS, SPLIT_SIZES, class_colors, template
@@ -97,63 +95,29 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
 
 def _draw_plane(target: go.Figure, dataset: xr.Dataset, names: list[str], view: View) -> str:
     """What lies under the points, and the title that says what it is."""
-    shade = view.option("shade", SHADES)
-    of_class = _class_of(view) if shade == "probability" else None
-    text = shade if of_class is None else f"probability of {names[of_class] if of_class < len(names) else of_class}"
-    reference = reference_surface(dataset, view)
+    shade, reference = asked_shade(view, names), reference_surface(dataset, view)
     if reference is None:
-        found = _draw_epoch(target, dataset, shade, text, of_class, names, view)
-        why = "" if set_against(view) == NOTHING else " · no other epoch to set it against"
-        title = _title(dataset, plane=True) + why
+        values = shade.of(dataset)
+        if shade.name == "class":
+            _draw_regions(target, *(dataset[name].values for name in ("x", "y", "prediction")), names)
+        else:
+            add_shade(target, dataset, values, shade, view)
+        lacks = set_against(view) != NOTHING
+        title = _title(dataset, plane=True) + (" · no other epoch to set it against" if lacks else "")
     else:
         later, earlier, which = in_time(dataset, *reference)
-        found, note = _draw_change(target, later, earlier, shade, text, of_class, names, view)
-        title = _title(dataset, plane=True, what=f"{which} · ") + note
+        values = shade.of(later) - shade.of(earlier)
+        classes = changed_classes(later["prediction"].values, earlier["prediction"].values)
+        if shade.name == "class":
+            _draw_regions(target, dataset["x"].values, dataset["y"].values, classes, names)
+        else:
+            add_difference(target, dataset, values, shade.text, view)
+        share = np.isfinite(classes).mean()
+        title = _title(dataset, plane=True, what=f"{which} · ") + f" · {share:.0%} of the plane changed class"
     if view.option("contours", OPTIONS["contours"]) == "shown":
-        add_contours(target, dataset, found, view, signed=reference is not None)
-        title += " · lines: confidence" + (" change" if reference else "") if shade == "class" else ""
+        add_contours(target, dataset, values, view, signed=reference is not None)
+        title += " · lines: confidence" + (" change" if reference else "") if shade.name == "class" else ""
     return title
-
-
-def _draw_epoch(
-    target: go.Figure, dataset: xr.Dataset, shade: str, text: str, of_class: int | None, names: list[str], view: View
-) -> np.ndarray:
-    """Draw the shade of one epoch; gives what contours are drawn of."""
-    probability = dataset["probability"].values
-    if shade == "class":
-        _draw_regions(target, *(dataset[name].values for name in ("x", "y", "prediction")), names)
-        return shading(probability, "confidence")
-    found = shading(probability, shade, of_class or 0)
-    add_shade(target, dataset, found, text, of_class, view)
-    return found
-
-
-def _draw_change(
-    target: go.Figure,
-    later: xr.Dataset,
-    earlier: xr.Dataset,
-    shade: str,
-    text: str,
-    of_class: int | None,
-    names: list[str],
-    view: View,
-) -> tuple[np.ndarray, str]:
-    """Draw later minus earlier; gives what contours are drawn of, and a note for the title."""
-    measure = "confidence" if shade == "class" else shade
-    change = np.subtract(*(shading(one["probability"].values, measure, of_class or 0) for one in (later, earlier)))
-    classes = changed_classes(later["prediction"].values, earlier["prediction"].values)
-    if shade == "class":
-        _draw_regions(target, later["x"].values, later["y"].values, classes, names)
-    else:
-        add_difference(target, later, change, text, view)
-    return change, f" · {np.isfinite(classes).mean():.0%} of the plane changed class"
-
-
-def _class_of(view: View) -> int:
-    value = str(view.options.get("class", 0))
-    if not re.fullmatch(r"\d{1,6}", value):
-        raise UserError(f"class={value!r} is not the number of a class, counted from 0")
-    return int(value)
 
 
 def over_epochs(history: xr.Dataset, view: View) -> go.Figure:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -45,6 +46,42 @@ def shading(probability: np.ndarray, shade: str, of_class: int = 0) -> np.ndarra
         return ordered[..., -1] - ordered[..., -2]
     logarithm = np.log(probability, out=np.zeros_like(probability), where=probability > 0)
     return -(probability * logarithm).sum(axis=-1) / np.log(n_classes)
+
+
+@dataclass(frozen=True)
+class Shade:
+    """What is drawn of a surface.
+
+    Attributes:
+        name: one of ``SHADES``.
+        text: as a colour bar says it.
+        of_class: whose probability; None for the other shades.
+    """
+
+    name: str
+    text: str
+    of_class: int | None = None
+
+    def of(self, surface: xr.Dataset) -> np.ndarray:
+        """Its values ``(y, x)``; of classes, which have none, their confidence."""
+        measure = "confidence" if self.name == "class" else self.name
+        return shading(surface["probability"].values, measure, self.of_class or 0)
+
+
+def asked_shade(view: View, names: Sequence[str]) -> Shade:
+    """The shade that ``view.options`` asks for.
+
+    Raises:
+        UserError: it is not known, or the class is not a number.
+    """
+    name = view.option("shade", SHADES)
+    if name != "probability":
+        return Shade(name, name)
+    value = str(view.options.get("class", 0))
+    if not re.fullmatch(r"\d{1,6}", value):
+        raise UserError(f"class={value!r} is not the number of a class, counted from 0")
+    number = int(value)
+    return Shade(name, f"probability of {names[number] if number < len(names) else number}", number)
 
 
 def set_against(view: View) -> str:
@@ -96,11 +133,11 @@ def changed_classes(later: np.ndarray, earlier: np.ndarray) -> np.ndarray:
     return np.where(later != earlier, later, np.nan).astype(np.float32)
 
 
-def add_shade(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, text: str, of_class: int | None, view: View):
+def add_shade(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, shade: Shade, view: View) -> None:
     """A shade from 0 to 1; of one class in its colour."""
     look = LOOKS[view.theme]
-    strongest = look.muted if of_class is None else class_colors(of_class + 1)[of_class]
-    _add_heatmap(target, dataset, values, text, (0, 1), [[0, look.surface], [1, strongest]])
+    strongest = look.muted if shade.of_class is None else class_colors(shade.of_class + 1)[-1]
+    _add_heatmap(target, dataset, values, shade.text, (0, 1), [[0, look.surface], [1, strongest]])
 
 
 def add_difference(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, text: str, view: View) -> None:
@@ -141,6 +178,7 @@ def _add_heatmap(
     colors: Sequence[Sequence],
     form: str = ".3f",
 ) -> None:
+    ticks, signed = [limits[0], sum(limits) / 2, limits[1]], limits[0] < 0
     target.add_trace(
         go.Heatmap(
             x=dataset["x"].values,
@@ -157,8 +195,8 @@ def _add_heatmap(
                 "y": -0.12,
                 "yanchor": "top",
                 "tickangle": 0,
-                "tickvals": [limits[0], sum(limits) / 2, limits[1]],
-                "tickformat": form if form.startswith("+") else ".1~f",
+                "tickvals": ticks,
+                "ticktext": [f"{tick:{form}}" if signed and tick else f"{tick:g}" for tick in ticks],
             },
             hovertemplate=f"{text} %{{z:{form}}}<extra></extra>",
         )
