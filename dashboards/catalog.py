@@ -140,12 +140,15 @@ class RunFiles:
         except (FileNotFoundError, DamagedFileError, NewerFormatError, KeyError):
             return 0  # whoever draws it will say what is wrong with it
 
-    def errors(self, kind: str) -> dict[int, dict[str, Any]]:
-        """What went wrong for ``kind``, by epoch."""
+    def errors(self, kind: str) -> dict[int | None, dict[str, Any]]:
+        """What went wrong for ``kind``, by epoch; last, at None, what went wrong with the whole run."""
         if kind not in self.kinds():
             return {}
-        found = artifacts.errors(self.path, kind)
-        return {epoch: e for epoch, e in found.items() if is_within(error_path(self.path, kind, epoch), self._root)}
+        found: dict[int | None, Any] = artifacts.errors(self.path, kind) | {
+            artifacts.WHOLE_RUN: artifacts.run_error(self.path, kind)
+        }
+        within = (e for e in found if found[e] and is_within(error_path(self.path, kind, e), self._root))
+        return {epoch: found[epoch] for epoch in within}
 
     def artifact(self, kind: str, epoch: int) -> Path:
         """The file of ``kind`` at ``epoch``.

@@ -71,6 +71,22 @@ def header_of(frame: bytes) -> dict[str, Any]:
     return json.loads(frame[4 : 4 + int.from_bytes(frame[:4], "little")])
 
 
+def for_points(frame: bytes, rows: np.ndarray) -> bytes:
+    """The frame with other points: those of ``rows (n,)``, missing where they are negative; ``common`` says how many.
+
+    Raises:
+        ValueError: the frame has no such row.
+    """
+    header, there = header_of(frame), rows >= 0
+    if rows.max(initial=-1) >= header["n"]:
+        raise ValueError(f"the map has {header['n']} points, its sample more: they do not belong together")
+    values = np.frombuffer(frame, "<i2", offset=4 + int.from_bytes(frame[:4], "little"))
+    values = values.reshape(len(header["layers"]), 2, header["n"])
+    found = np.full((*values.shape[:2], len(rows)), MISSING, "<i2")
+    found[..., there] = values[..., rows[there]]
+    return with_header(header | {"n": len(rows), "common": int(there.sum())}, found.tobytes())
+
+
 def extent(points: np.ndarray) -> list[float]:
     """x_min, x_max, y_min, y_max of ``(n, 2)`` points; 0 for a component that has no finite value."""
     limits: list[float] = []

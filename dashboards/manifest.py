@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 import threading
 import time
 from pathlib import Path
@@ -77,13 +78,16 @@ class Manifests:
             return []
         return self._tables.get(path, lambda p: read_metrics(p.parent), lambda rows: 400 * len(rows))
 
-    def frames(self, run: RunFiles, epoch: int) -> dict[str, bytes]:
-        """Frames of all methods at ``epoch``.
+    def frame(self, run: RunFiles, method: str, epoch: int) -> bytes:
+        """The frame of one method at ``epoch``.
 
         Raises:
-            NotThereError: no projection at that epoch; ``UNREADABLE``: its file is damaged or too new.
+            NotThereError: no such map at that epoch; ``UNREADABLE``: its file is damaged or too new.
         """
-        return self._read(run.artifact(KIND, epoch))
+        there = self._read(run.artifact(KIND, epoch))
+        if method not in there:
+            raise NotThereError(f"run {run.name} has no {method!r} at epoch {epoch}; there is {', '.join(there)}")
+        return there[method]
 
     def _read(self, path: Path) -> dict[str, bytes]:
         return self._frames.get(path, read_frames, n_bytes)
@@ -186,15 +190,21 @@ def _stamps(files: dict[int, Path]) -> Stamps:
 
 
 def _errors(run: RunFiles) -> dict[str, Any]:
-    """The last recorded errors, how many there are, and by kind at which epochs and what the last one was."""
+    """The last recorded errors, how many there are, and by kind at which epochs and what the last one was.
+
+    The epoch of one that is of the whole run is None; these come last.
+    """
     found = [(epoch, kind, error) for kind in run.kinds() for epoch, error in run.errors(kind).items()]
-    found.sort(key=lambda entry: entry[:2])
+    found.sort(key=lambda entry: (math.inf if entry[0] is None else entry[0], entry[1]))
     texts = ("error", "message", "details")
     last = [
         {"kind": kind, "epoch": epoch, **{name: str(error.get(name, "")) for name in texts}}
         for epoch, kind, error in found[-_SHOWN_ERRORS:]
     ]
-    kinds = {kind: {"epochs": [e for e, k, _ in found if k == kind]} for kind in {kind for _, kind, _ in found}}
+    kinds = {
+        kind: {"epochs": [e for e, k, _ in found if k == kind and e is not None]}
+        for kind in {kind for _, kind, _ in found}
+    }
     for epoch, kind, error in found:
         kinds[kind]["last"] = {"epoch": epoch, **{name: str(error.get(name, "")) for name in texts[:2]}}
     return {"count": len(found), "last": last, "kinds": dict(sorted(kinds.items()))}

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from repviz.dashboards.asked_view import DrawingError
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
+from repviz.dashboards.compare_routes import add_compare_routes
 from repviz.dashboards.drawing import Drawer, Pictures
 from repviz.dashboards.figure_routes import add_figure_routes
 from repviz.dashboards.frames import with_header
@@ -49,10 +50,7 @@ def data_routes(
 
     @routes.get("/runs/<run>/frames/<method>/<int:epoch>")
     def frame(run: str, method: str, epoch: int) -> Response:
-        there = manifests.frames(catalog.find(run), epoch)
-        if method not in there:
-            raise NotThereError(f"run {run} has no {method!r} at epoch {epoch}; there is {', '.join(there)}")
-        return _same_or_new(Response(there[method], mimetype=_BINARY))
+        return _same_or_new(Response(manifests.frame(catalog.find(run), method, epoch), mimetype=_BINARY))
 
     def sample_of(run: RunFiles) -> xr.Dataset:
         return samples.get(run.sample(), read_points, _dataset_bytes)
@@ -61,6 +59,7 @@ def data_routes(
     add_value_routes(routes, catalog, sample_of, _same_or_new)
     add_figure_routes(routes, catalog, pictures, drawer)
     add_run_routes(routes, catalog, manifests)
+    add_compare_routes(routes, catalog, manifests, sample_of, _same_or_new)
 
     @routes.get("/<path:anything>")
     def nothing(anything: str) -> Response:

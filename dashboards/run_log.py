@@ -82,7 +82,8 @@ def _events(run: RunFiles, info: dict[str, Any]) -> list[dict[str, Any]]:
     events = [{"time": info.get("started"), "level": "info", "text": "training started", "details": ""}]
     for kind in run.kinds():
         for epoch, error in run.errors(kind).items():
-            text = f"{kind} failed at epoch {epoch}: {error.get('error', '')}: {error.get('message', '')}"
+            where = "for the whole run" if epoch is None else f"at epoch {epoch}"
+            text = f"{kind} failed {where}: {error.get('error', '')}: {error.get('message', '')}"
             details = str(error.get("details", ""))
             events.append({"time": error.get("created"), "level": "error", "text": text, "details": details})
     state = info.get("state")

@@ -5,8 +5,13 @@
   /** A path as a shell takes it. */
   const quoted = (path) => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
-  const diagnose = (kind) =>
-    element("pre", {}, `repviz diagnose --only ${kind} --run-dir ${quoted(`${data.runs.runs_dir}/${data.manifest.run}`)}`);
+  const diagnose = (kind, run = data.manifest.run) =>
+    element("pre", {}, `repviz diagnose --only ${kind} --run-dir ${quoted(`${data.runs.runs_dir}/${run}`)}`);
+
+  /** What switches a kind on in the next run. */
+  const switchOn = (kind) => element("pre", {}, `repviz fit --config configs/concat.yaml --${kind.replaceAll("_", "-")}.enabled=true`);
+
+  const whenFailed = ({ epoch }) => (epoch === null ? "for the whole run" : `at epoch ${epoch}`);
 
   function whyEmpty(name) {
     const broken = data.config.broken_pictures[name];
@@ -15,9 +20,9 @@
     if (!data.config.pictures[name]) return whyUndrawn(kind);
     const failed = data.manifest.errors.kinds[kind];
     if (failed) {
-      const { epoch, error, message } = failed.last;
+      const { error, message } = failed.last;
       return [
-        `${kind} failed at epoch ${epoch}`,
+        `${kind} failed ${whenFailed(failed.last)}`,
         element("p", {}, `${error}: ${message}`),
         element("p", {}, "The traceback is under “problems” above. When the reason is mended, this computes it:"),
         diagnose(kind),
@@ -33,7 +38,7 @@
       element("p", {}, "This computes it from the run's checkpoints:"),
       diagnose(kind),
       element("p", {}, "And this switches it on in the next run:"),
-      element("pre", {}, `repviz fit --config configs/concat.yaml --${kind.replaceAll("_", "-")}.enabled=true`),
+      switchOn(kind),
     ];
   }
 
@@ -51,5 +56,5 @@
     if (epoch !== null) repviz.save(repviz.address(data.manifest.run, `numbers/${kind}/${epoch}`), "");
   }
 
-  repviz.offer({ whyEmpty });
+  repviz.offer({ whyEmpty, whenFailed, diagnose, switchOn });
 })();

@@ -95,7 +95,7 @@
     const made = problems.map((text) => entry("a file cannot be read", text));
     if (error) made.unshift(entry("training failed", error));
     for (const e of [...errors.last].reverse()) {
-      made.push(entry(`${e.kind} failed at epoch ${e.epoch}`, `${e.error}: ${e.message}`, e.details));
+      made.push(entry(`${e.kind} failed ${repviz.whenFailed(e)}`, `${e.error}: ${e.message}`, e.details));
     }
     const left = errors.count - errors.last.length;
     if (left > 0) made.push(element("p", { class: "muted" }, `… and ${left} earlier ones`));
@@ -175,7 +175,7 @@
       return null;
     }
     const failed = manifest.errors.last.findLast((error) => error.kind === "projection");
-    if (failed) return [element("h2", {}, "The projection failed"), element("p", {}, `epoch ${failed.epoch}: ${failed.error}: ${failed.message}`)];
+    if (failed) return [element("h2", {}, "The projection failed"), element("p", {}, `${repviz.whenFailed(failed)}: ${failed.error}: ${failed.message}`)];
     const configured = (manifest.kinds ?? []).includes("projection");
     if (configured && manifest.state === "running") return [element("h2", {}, "The first maps are being computed"), element("p", {}, "They show the untrained network. The first one takes longest.")];
     return [

@@ -117,6 +117,10 @@ def test_states_errors_and_progress_are_told(client, make_run):
     assert manifest["progress"] == {"epoch": 1, "step": 50, "steps_per_epoch": 50}
     assert manifest["errors"]["count"] == 1
     assert manifest["errors"]["last"][0]["message"] == "no <b>room</b>"
+    write_error(run.path, "landscape", None, RuntimeError("of all"), "")
+    errors = client.get(url).json["errors"]
+    assert [(e["epoch"], e["message"]) for e in errors["last"]] == [(1, "no <b>room</b>"), (None, "of all")]
+    assert (errors["count"], errors["kinds"]["landscape"]["epochs"]) == (2, [1])
     run.say("running", pid=2**22 + 1, pid_start="0")
     assert client.get(url).json["state"] == "killed"
 

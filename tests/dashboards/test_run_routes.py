@@ -82,6 +82,7 @@ def test_what_is_known_of_a_run(client, make_run):
     run = with_config(make_run(epochs=2, n=40), "seed: 0\n")
     write_result(run.path, "model_best", {"val_accuracy": 0.7, "val_f1_macro": 0.6, "val_f1_confidence": 0.8})
     write_error(run.path, "landscape", 1, ValueError("radius is 0"), "Traceback: line 3")
+    write_error(run.path, "trajectory", None, ValueError("one checkpoint"), "")
     run.say("failed", error="RuntimeError: loss is NaN", versions={"torch": "2.0"}, ended="2026-01-01T00:00:00+00:00")
     (run.path / "background.log").write_text("worker started\n")
     known = client.get(f"/data/runs/{run.path.name}/log").json
@@ -93,6 +94,7 @@ def test_what_is_known_of_a_run(client, make_run):
     assert known["background"] == "worker started\n"
     texts = [event["text"] for event in known["events"]]
     assert "landscape failed at epoch 1: ValueError: radius is 0" in texts
+    assert "trajectory failed for the whole run: ValueError: one checkpoint" in texts
     assert "training failed: RuntimeError: loss is NaN" in texts
     assert "Traceback: line 3" in [event["details"] for event in known["events"]]
     assert {"kind": "landscape", "configured": False, "count": 0, "last": None, "failed": 1} in known["diagnostics"]
@@ -122,18 +124,3 @@ def test_only_the_end_of_a_long_log_is_sent(client, make_run):
     assert 50_000 < len(text) <= 60_000
     assert text.startswith("line 0")
     assert text.endswith("line 019999\n")
-
-
-def test_curves_of_several_runs(client, make_run):
-    for name in ("20260101_000000", "20260102_000000"):
-        make_run(name, epochs=2, n=40)
-    answer = client.get("/data/compare?runs=20260102_000000,20260101_000000&log=1").json
-    assert [t["name"] for t in answer["figure"]["data"][::6]] == ["20260102_000000", "20260101_000000"]
-    assert answer["title"] == "Learning curves of 2 runs"
-
-
-@pytest.mark.parametrize("runs", ["", "../etc", "20260101_000000,nope", ",".join(f"r{i}" for i in range(30))])
-def test_runs_that_are_not_there_are_404(client, make_run, runs):
-    make_run("20260101_000000", epochs=0, n=40)
-    assert client.get(f"/data/compare?runs={runs}").status_code == 404
-    assert client.get(f"/data/table?runs={runs}").status_code == 404

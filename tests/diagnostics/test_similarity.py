@@ -6,8 +6,9 @@ import torch
 from scipy.stats import ortho_group
 
 from repviz.diagnostics.diagnostic import Earlier
-from repviz.diagnostics.similarity import Similarity, debiased_cka, linear_kernel
+from repviz.diagnostics.similarity import Similarity
 from repviz.errors import UserError
+from repviz.kernel_alignment import debiased_cka, linear_kernel
 from tests.diagnostics.snapshots import make_snapshot
 
 
@@ -44,6 +45,7 @@ def test_it_is_the_one_of_whole_gram_matrices(n, d):
     b = a @ normal(d, 7, seed=1) + normal(n, 7, seed=2)
     assert cka(a, b) == pytest.approx(cka_of_grams(a, b), rel=1e-9)
     assert cka(a, a) == pytest.approx(1)
+    assert debiased_cka(linear_kernel(a), linear_kernel(b)) == pytest.approx(cka(a, b), rel=1e-12)  # NumPy's arrays
 
 
 def test_shift_rotation_and_scale_do_not_change_it_and_stretching_one_axis_does():

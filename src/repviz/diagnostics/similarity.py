@@ -1,12 +1,10 @@
 """How alike two layers are, and a layer and its own past: linear centred kernel alignment, without its bias.
 
-CKA: Kornblith, Norouzi, Lee & Hinton (2019), arXiv:1905.00414. The unbiased estimator of HSIC in it: Song, Smola,
-Gretton, Bedo & Borgwardt (2012), JMLR 13. Why the biased one misleads where units outnumber points: Murphy, Zylberberg
-& Fyshe (2024), arXiv:2405.01012.
+The maths and its sources are in ``repviz.kernel_alignment``.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,11 +15,9 @@ from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.layers import activations_of, in_double_precision_device, unique
 from repviz.diagnostics.pca import principal_axes, principal_scores
 from repviz.errors import UserError
+from repviz.kernel_alignment import Kernel, debiased_cka, kernel_of_layer
 from repviz.sampling import stratified_indices
 from repviz.snapshot import Snapshot
-
-_ROUNDING = 1e-12
-"""Share of the largest term of HSIC below which what is left of its sum is rounding."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class Similarity(Diagnostic):
         once = {id(points): _stored(points, rows) for points in unique(activations).values()}
         stored = list(once.values())
         number = np.array([list(once).index(id(points)) for points in activations.values()], dtype=np.int32)
-        kernels = [_kernel(torch.from_numpy(points)) for points in stored]
+        kernels = [_kernel(points) for points in stored]
         between = np.array([[debiased_cka(one, other) for other in kernels] for one in kernels])
         variables: dict[str, Any] = {
             "cka": (("layer", "layer_b"), between[np.ix_(number, number)], "debiased linear CKA of two layers", "1"),
@@ -97,54 +93,6 @@ class Similarity(Diagnostic):
         return xr.Dataset(data, {"layer": names, "layer_b": names}, {"points": len(rows), "seed": self.seed})
 
 
-class Kernel(NamedTuple):
-    """What HSIC needs of a linear kernel ``K = X X'`` whose diagonal is taken as 0, without forming it.
-
-    Attributes:
-        points: ``(n, d)`` float64, X, centred.
-        diagonal: ``(n,)``, what K's diagonal was.
-        row_sums: ``(n,)``, of K with a diagonal of 0.
-    """
-
-    points: Tensor
-    diagonal: Tensor
-    row_sums: Tensor
-
-
-def debiased_cka(one: Kernel, other: Kernel) -> float:
-    """Unbiased HSIC of two kernels over the geometric mean of either with itself: at most 1; about 0 if independent.
-
-    NaN for fewer than four points, and for a kernel that has no variance to compare.
-    """
-    if len(one.points) < 4:
-        return float("nan")
-    within = unbiased_hsic(one, one), unbiased_hsic(other, other)
-    if min(within) <= 0:
-        return float("nan")
-    return unbiased_hsic(one, other) / (within[0] * within[1]) ** 0.5
-
-
-def unbiased_hsic(one: Kernel, other: Kernel) -> float:
-    """The estimator HSIC_1 of Song et al. times n (n - 3), for n >= 4; 0 where only rounding is left of it."""
-    n = len(one.points)
-    cross = (one.points.T @ other.points).square().sum()
-    own = one.diagonal @ other.diagonal
-    total = one.row_sums.sum() * other.row_sums.sum() / ((n - 1) * (n - 2))
-    rows = 2 / (n - 2) * (one.row_sums @ other.row_sums)
-    value = float(cross - own + total - rows)
-    largest = max(float(cross), float(own), abs(float(total)), abs(float(rows)))
-    return value if abs(value) > _ROUNDING * largest else 0.0
-
-
-def linear_kernel(points: Tensor) -> Kernel:
-    """The kernel of points ``(n, d)``: neither a shift, nor a rotation, nor (for CKA) a scale changes what it gives."""
-    centred = points.double()
-    centred = centred - centred.mean(0)
-    centred = centred / (float(centred.abs().max()) or 1.0)
-    diagonal = centred.square().sum(1)
-    return Kernel(centred, diagonal, centred @ centred.sum(0) - diagonal)
-
-
 def _stored(points: Tensor, rows: np.ndarray) -> np.ndarray:
     """The points that are compared, ``(m, min(m, d))`` float32: turned into as many axes as they can fill."""
     points = in_double_precision_device(points)
@@ -154,11 +102,8 @@ def _stored(points: Tensor, rows: np.ndarray) -> np.ndarray:
     return chosen.cpu().numpy()
 
 
-def _kernel(points: Tensor) -> Kernel:
-    """A dead layer's is 0 throughout, also where rounding has left a little of it."""
-    spread = float((points - points.mean(0)).abs().max())
-    dead = spread <= 4 * torch.finfo(torch.float32).eps * float(points.abs().max())
-    return linear_kernel(torch.zeros_like(points) if dead else points)
+def _kernel(points: np.ndarray) -> Kernel:
+    return kernel_of_layer(torch.from_numpy(points).double())
 
 
 def _with_past(
@@ -169,7 +114,7 @@ def _with_past(
     if past is None:
         return found
     known = {str(layer): int(k) for layer, k in zip(past["layer"].values, past["stored"].values, strict=True)}
-    then = {k: _kernel(torch.from_numpy(past[f"activations_{k}"].values)) for k in set(known.values())}
+    then = {k: _kernel(past[f"activations_{k}"].values) for k in set(known.values())}
     for i, layer in enumerate(layers):
         if layer in known:
             found[i] = debiased_cka(kernels[number[i]], then[known[layer]])

@@ -1,12 +1,14 @@
-"""Learning curves of several runs over each other."""
+"""Several runs: their learning curves over each other, and how alike their layers are."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
+import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.figures.metrics import Metrics, best_epoch, measured
+from repviz.figures.similarity import cka_heatmap
 from repviz.figures.view import View
 from repviz.theme import class_colors, template
 
@@ -18,6 +20,8 @@ COLUMNS = {
     "train_accuracy": "Training accuracy",
     "lr": "Learning rate",
 }
+_MOST_BESIDE = 3
+"""Matrices of CKA in a row."""
 _CELLS = [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
 
 
@@ -63,3 +67,43 @@ def figure(runs: Mapping[str, Metrics], view: View) -> go.Figure:
         margin={"l": 56, "r": 16, "t": 84, "b": 48},
     )
     return target
+
+
+def between_figure(one: str, others: Mapping[str, xr.Dataset], view: View) -> go.Figure:
+    """Layers of the run ``one`` with those of each other run: a matrix per run.
+
+    Args:
+        one: name of the run whose layers go down.
+        others: by name of the run, ``cka`` (layer, layer_other) with how many ``points`` were compared, and ``epoch``
+            of either run in the attributes.
+        view: its theme counts.
+    """
+    columns = min(_MOST_BESIDE, len(others))
+    rows = -(-len(others) // columns)
+    titles = [f"{name} · epoch {dataset.attrs['epoch_other']}" for name, dataset in others.items()]
+    target = make_subplots(
+        rows,
+        columns,
+        subplot_titles=titles,
+        horizontal_spacing=0.36 / (columns + 1),
+        vertical_spacing=0.3 / rows,
+    )
+    for number, dataset in enumerate(others.values()):
+        across, down = ([str(name) for name in dataset[axis].values] for axis in ("layer_other", "layer"))
+        trace = cka_heatmap(dataset["cka"].values, across, down, view)
+        trace.update(showscale=number == 0, colorbar={"title": {"text": "CKA"}, "thickness": 12})
+        row, col = number // columns + 1, number % columns + 1
+        target.add_trace(trace, row=row, col=col)
+        target.update_yaxes(title_text=f"layer of {one}" if col == 1 else None, row=row, col=col)
+    target.update_xaxes(type="category", title_text="its layer", title_standoff=6)
+    target.update_yaxes(type="category", autorange="reversed")
+    first = next(iter(others.values()))
+    points = sorted({int(dataset.attrs["points"]) for dataset in others.values()})
+    counted = f"{points[0]}" if len(points) == 1 else f"{points[0]} to {points[-1]}"
+    return target.update_layout(
+        template=template(view.theme),
+        title_text=f"Layers of {one} at epoch {first.attrs['epoch']} with those of the other runs"
+        f"<br>debiased linear CKA of {counted} points that both have",
+        height=110 + 310 * rows,
+        margin={"l": 120, "r": 16, "t": 84, "b": 72},
+    )

@@ -25,22 +25,9 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         horizontal_spacing=0.16,
         subplot_titles=["Layer with layer", "Layer with its own past"],
     )
-    values = dataset["cka"].values.astype(np.float32)
-    target.add_trace(
-        go.Heatmap(
-            z=values,
-            x=layers,
-            y=layers,
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, look.surface], [1, look.accent]],
-            texttemplate="%{z:.2f}" if len(layers) <= 12 else None,
-            colorbar={"title": {"text": "CKA"}, "x": 0.49, "thickness": 12},
-            hovertemplate="%{y} with %{x}: %{z:.4f}<extra></extra>",
-        ),
-        row=1,
-        col=1,
-    )
+    between = cka_heatmap(dataset["cka"].values, layers, layers, view)
+    between.update(colorbar={"title": {"text": "CKA"}, "x": 0.49, "thickness": 12})
+    target.add_trace(between, row=1, col=1)
     for number, (name, text) in enumerate(PAST.items()):
         target.add_trace(
             go.Bar(
@@ -57,6 +44,21 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     target.update_yaxes(type="category", autorange="reversed", row=1, col=1)
     target.update_yaxes(title_text="CKA", range=[min(0.0, _least(dataset)), 1.02], row=1, col=2)
     return _styled(target, view, f"Similarity · epoch {dataset.attrs.get('epoch', '?')}", points=dataset)
+
+
+def cka_heatmap(values: np.ndarray, across: list[str], down: list[str], view: View) -> go.Heatmap:
+    """CKA ``(down, across)`` of layers with layers as a trace, with the values written in it where there is room."""
+    look = LOOKS[view.theme]
+    return go.Heatmap(
+        z=values.astype(np.float32),
+        x=across,
+        y=down,
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, look.surface], [1, look.accent]],
+        texttemplate="%{z:.2f}" if max(len(across), len(down)) <= 12 else None,
+        hovertemplate="%{y} with %{x}: %{z:.4f}<extra></extra>",
+    )
 
 
 def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
