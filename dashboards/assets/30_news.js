@@ -9,8 +9,11 @@
   let again = false; // another run was chosen while an answer was awaited
   let failures = 0;
 
-  /** The answer as JSON; null where nothing has changed. Throws an Error with the server's reason. */
-  async function ask(url) {
+  /**
+   * The answer as JSON; null where nothing has changed since the answer whose name is in `tags`, by address. Throws an
+   * Error with the server's reason.
+   */
+  async function ask(url, tags) {
     const response = await fetch(url, tags[url] ? { headers: { "If-None-Match": tags[url] } } : {});
     if (response.status === 304) return null;
     if (!response.ok) throw await problem(response);
@@ -51,7 +54,7 @@
   }
 
   async function askRuns() {
-    const answer = await ask("data/runs");
+    const answer = await ask("data/runs", tags);
     if (answer) {
       data.runs = answer;
       emit("runs");
@@ -61,7 +64,7 @@
 
   async function askManifest(run) {
     try {
-      const manifest = await ask(address(run, "manifest"));
+      const manifest = await ask(address(run, "manifest"), tags);
       if (manifest && run === state.run) await take(manifest);
     } catch (error) {
       if (error.kind !== "missing") throw error;
@@ -136,5 +139,5 @@
     else tick();
   });
 
-  repviz.offer({ tick, address, problem });
+  repviz.offer({ tick, ask, address, problem });
 })();

@@ -1,7 +1,7 @@
 // Frames: the maps of one epoch and method as 16-bit integers. Fetched once, kept while there is room, and fetched
 // ahead of time around the epoch that is looked at. The layout is told in frames.py.
 (() => {
-  const { state, data } = repviz;
+  const { data } = repviz;
   const MAX_BYTES = 256e6;
   const AHEAD = 4;
   const BEHIND = 1;
@@ -9,64 +9,29 @@
   const MISSING = -32768;
   const FILL = 0.92; // of the map's half side: points at the edge stay whole
 
-  const kept = new Map(); // key -> { promise, bytes }, the least recently used first
-
-  /** Header and where the content begins. */
-  function unpack(buffer) {
-    const length = new DataView(buffer).getUint32(0, true);
-    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-    return { header, offset: 4 + length };
-  }
+  const kept = new repviz.Kept(MAX_BYTES);
+  const decode = repviz.block((header, buffer, offset) => ({ ...header, values: new Int16Array(buffer, offset) }));
 
   /** The frame of an epoch of the run that is looked at; a promise. */
-  function frame(epoch) {
-    const artifacts = data.manifest.artifacts.projection;
+  const frame = (epoch) => frameOf(data.manifest, epoch);
+
+  /**
+   * The frame of an epoch of any run, by its manifest; a promise. `pointsOf`: the manifest of a run whose points it is to
+   * have, by their ids; those that it lacks are missing, and the frame says how many it has in `common`.
+   */
+  function frameOf(manifest, epoch, pointsOf = null) {
+    const artifacts = manifest.artifacts.projection;
     const version = artifacts.versions[artifacts.epochs.indexOf(epoch)];
-    const method = repviz.method();
-    const key = [data.manifest.run, method, epoch, version].join("/");
-    const found = kept.get(key);
-    if (found) {
-      kept.delete(key);
-      kept.set(key, found);
-      return found.promise;
-    }
-    const entry = { promise: load(data.manifest.run, method, epoch, key), bytes: 0 };
-    kept.set(key, entry);
-    return entry.promise;
+    const what = `frames/${repviz.method()}/${epoch}${pointsOf ? `/points-of/${encodeURIComponent(pointsOf.run)}` : ""}`;
+    const url = repviz.address(manifest.run, what);
+    return kept.get([url, version, pointsOf && [pointsOf.sample, manifest.sample]].join("#"), url, decode);
   }
 
-  async function load(run, method, epoch, key) {
-    try {
-      const response = await fetch(repviz.address(run, `frames/${method}/${epoch}`));
-      if (!response.ok) throw await repviz.problem(response);
-      const buffer = await response.arrayBuffer();
-      const { header, offset } = unpack(buffer);
-      const entry = kept.get(key);
-      if (entry) entry.bytes = buffer.byteLength;
-      makeRoom(key);
-      return { ...header, values: new Int16Array(buffer, offset) };
-    } catch (error) {
-      kept.delete(key); // asked again next time: the file may have been mended
-      throw error;
-    }
-  }
-
-  function makeRoom(except) {
-    let total = 0;
-    for (const { bytes } of kept.values()) total += bytes;
-    for (const [key, { bytes }] of kept) {
-      if (total <= MAX_BYTES) return;
-      if (key === except) continue;
-      kept.delete(key);
-      total -= bytes;
-    }
-  }
-
-  /** Fetch what will probably be looked at next. */
-  function prefetch(epoch) {
-    const epochs = data.manifest?.artifacts.projection?.epochs ?? [];
+  /** Fetch what will probably be looked at next; arguments as for `frameOf`. */
+  function prefetch(epoch, manifest = data.manifest, pointsOf = null) {
+    const epochs = manifest?.artifacts.projection?.epochs ?? [];
     const at = epochs.indexOf(epoch);
-    for (const next of epochs.slice(Math.max(0, at - BEHIND), at + AHEAD + 1)) frame(next).catch(() => {});
+    for (const next of epochs.slice(Math.max(0, at - BEHIND), at + AHEAD + 1)) frameOf(manifest, next, pointsOf).catch(() => {});
   }
 
   /** x and y of a layer's points in [-1, 1], in a box given as [x_min, x_max, y_min, y_max]. */
@@ -75,7 +40,7 @@
     const own = square(frame.extents[at]);
     const shown = square(box);
     const axes = [0, 1].map((axis) => {
-      const values = frame.values.subarray((2 * at + axis) * frame.n, (2 * at + axis + 1) * frame.n);
+      const values = axesOf(frame, layer)[axis];
       const scale = (own.half / STEPS / shown.half) * FILL;
       const shift = ((own.middle[axis] - shown.middle[axis]) / shown.half) * FILL;
       const placed = new Float32Array(frame.n);
@@ -119,9 +84,21 @@
 
   /** Whether a layer has no map by this method at all. */
   function isBlank(frame, layer) {
-    const at = frame.layers.indexOf(layer);
-    return frame.values.subarray(2 * at * frame.n, (2 * at + 2) * frame.n).every((value) => value === MISSING);
+    return axesOf(frame, layer).every((values) => values.every((value) => value === MISSING));
   }
 
-  repviz.offer({ unpack, frame, prefetch, place, placeRows, shares, isBlank });
+  /** x and y of a layer's points as they are in the frame. */
+  function axesOf(frame, layer) {
+    const at = 2 * frame.layers.indexOf(layer);
+    return [at, at + 1].map((axis) => frame.values.subarray(axis * frame.n, (axis + 1) * frame.n));
+  }
+
+  /** Which points a layer's map has: 1 or 0 for each; null where it has all of them. */
+  function presence(frame, layer) {
+    if (frame.common === undefined || frame.common === frame.n) return null;
+    const [x, y] = axesOf(frame, layer);
+    return Uint8Array.from(x, (value, row) => Number(value !== MISSING || y[row] !== MISSING));
+  }
+
+  repviz.offer({ frame, frameOf, prefetch, place, placeRows, shares, isBlank, axesOf, presence, MISSING });
 })();

@@ -3,7 +3,7 @@
   const { state, data } = repviz;
   const MAX_BYTES = 96e6;
   const AHEAD = 2;
-  const kept = new Map(); // key -> { promise, bytes }, the least recently used first
+  const kept = new repviz.Kept(MAX_BYTES);
 
   const pictureOf = (name) => data.config.pictures[name];
   const kindOf = (name) => pictureOf(name)?.kind ?? name;
@@ -32,43 +32,7 @@
   }
 
   /** The answer for a request: title, subtitle, figure, … as drawing.py tells; a promise. */
-  function figure({ url, key }) {
-    const found = kept.get(key);
-    if (found) {
-      kept.delete(key);
-      kept.set(key, found);
-      return found.promise;
-    }
-    const entry = { promise: load(url, key), bytes: 0 };
-    kept.set(key, entry);
-    return entry.promise;
-  }
-
-  async function load(url, key) {
-    try {
-      const response = await fetch(url);
-      if (!response.ok) throw await repviz.problem(response);
-      const text = await response.text();
-      const entry = kept.get(key);
-      if (entry) entry.bytes = 2 * text.length;
-      makeRoom(key);
-      return JSON.parse(text);
-    } catch (error) {
-      kept.delete(key); // asked again next time: the file may have been mended
-      throw error;
-    }
-  }
-
-  function makeRoom(except) {
-    let total = 0;
-    for (const { bytes } of kept.values()) total += bytes;
-    for (const [key, { bytes }] of kept) {
-      if (total <= MAX_BYTES) return;
-      if (key === except) continue;
-      kept.delete(key);
-      total -= bytes;
-    }
-  }
+  const figure = ({ url, key }) => kept.get(key, url, repviz.json);
 
   /** Fetch the epochs of a picture that follow. */
   function prefetchFigures(name, epoch) {

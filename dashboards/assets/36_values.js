@@ -4,7 +4,7 @@
   const { state, data } = repviz;
   const MAX_BYTES = 128e6;
   const ROWS_AT_ONCE = 500; // as value_routes.py has it
-  const blocks = new Map(); // key -> { promise, bytes }, the least recently used first
+  const blocks = new repviz.Kept(MAX_BYTES);
   const names = new Map(); // "run/version" -> Map(row -> { row, id, text })
 
   /** { epoch, values: name -> { title, units, array } } of the artifact that is nearest to `epoch`; null where none. */
@@ -20,44 +20,18 @@
   const columns = () => block("columns", data.sample.version);
 
   function block(what, version) {
-    const run = data.manifest.run;
-    const key = [run, what, version].join("/");
-    const entry = blocks.get(key) ?? { promise: load(run, what, key), bytes: 0 };
-    blocks.delete(key);
-    blocks.set(key, entry);
-    return entry.promise;
+    const url = repviz.address(data.manifest.run, what);
+    return blocks.get(`${url}#${version}`, url, decode);
   }
 
-  async function load(run, what, key) {
-    try {
-      const response = await fetch(repviz.address(run, what));
-      if (!response.ok) throw await repviz.problem(response);
-      const buffer = await response.arrayBuffer();
-      const { header, offset } = repviz.unpack(buffer);
-      if (blocks.has(key)) blocks.get(key).bytes = buffer.byteLength;
-      makeRoom(key);
-      const values = {};
-      header.values.forEach(({ name, title, units }, at) => {
-        const array = new Float32Array(buffer, offset + 4 * at * header.n, header.n);
-        values[name] = { title, units, array };
-      });
-      return { epoch: header.epoch, n: header.n, values };
-    } catch (error) {
-      blocks.delete(key); // asked again next time: the file may have been mended
-      throw error;
-    }
-  }
-
-  function makeRoom(except) {
-    let total = 0;
-    for (const { bytes } of blocks.values()) total += bytes;
-    for (const [key, { bytes }] of blocks) {
-      if (total <= MAX_BYTES) return;
-      if (key === except) continue;
-      blocks.delete(key);
-      total -= bytes;
-    }
-  }
+  const decode = repviz.block((header, buffer, offset) => {
+    const values = {};
+    header.values.forEach(({ name, title, units }, at) => {
+      const array = new Float32Array(buffer, offset + 4 * at * header.n, header.n);
+      values[name] = { title, units, array };
+    });
+    return { epoch: header.epoch, n: header.n, values };
+  });
 
   /** Ids and texts of rows, in their order. */
   async function namesOf(rows) {

@@ -127,5 +127,5 @@
   on("sample", drawChoices);
   on("state", (changed) => changed.has("color") && drawChoices());
 
-  repviz.offer({ coloringAt, showColoring, coloring: null, titleOf: title });
+  repviz.offer({ coloringAt, byClass, showColoring, coloring: null, titleOf: title });
 })();

@@ -15,10 +15,16 @@
   }
 
   class LayerMap {
-    /** `layer`: its name; `renderer`: shared by all maps, for browsers give few WebGL contexts; `events`: callbacks. */
-    constructor(layer, renderer, events) {
-      this.layer = layer;
+    /**
+     * `key`: its name among the maps of its page, and its title: that of its layer, or of its run; `renderer`: shared
+     * by all maps, for browsers give few WebGL contexts; `events`: callbacks.
+     */
+    constructor(key, renderer, events) {
+      this.key = key;
+      this.layer = key;
       this.events = events;
+      this.present = null; // which points the map has; null = all
+      this.narrowed = new Map(); // of what is asked for, the rows that are present
       this.place = null; // x and y in [-1, 1] of what is shown
       this.centers = null; // class -> [x, y], of the newest frame
       this.oldCenters = null;
@@ -68,21 +74,21 @@
       this.message = element("p", { class: "map-message", hidden: true });
       this.trust = element("span", { class: "map-trust" });
       this.epoch = element("span", { class: "map-epoch" });
-      const focus = () => this.events.focus(this.layer);
+      const focus = () => this.events.focus(this.key);
       const expand = element("button", { class: "map-button", type: "button", onclick: focus });
       expand.append(element("span", { class: "icon icon-expand", "aria-hidden": "true" }));
-      expand.setAttribute("aria-label", `show ${this.layer} alone, or all layers again`);
+      expand.setAttribute("aria-label", `show ${this.key} alone, or all layers again`);
       const home = element("button", { class: "map-button", type: "button", onclick: () => this.goHome() });
       home.append(element("span", { class: "icon icon-home", "aria-hidden": "true" }));
-      home.setAttribute("aria-label", `whole map of ${this.layer}`);
+      home.setAttribute("aria-label", `whole map of ${this.key}`);
       this.stage = element("div", { class: "map-stage" }, this.under, this.points, this.labels, this.message);
       this.root = element(
         "figure",
-        { class: "card map", "data-layer": this.layer },
+        { class: "card map", "data-layer": this.key },
         element(
           "figcaption",
-          { ondblclick: focus },
-          element("div", { class: "map-title" }, element("h3", {}, this.layer), this.epoch, home, expand),
+          this.events.focus ? { ondblclick: focus } : {},
+          element("div", { class: "map-title" }, element("h3", {}, this.key), this.epoch, home, this.events.focus ? expand : null),
           this.trust,
         ),
         this.stage,
@@ -114,30 +120,36 @@
       this.plot.set({ pointSize: data.config.split_sizes.map((size) => size * scale) });
     }
 
-    /** Show a frame; calls that come while one is being drawn are left out but for the newest. */
-    async show(frame, box, indices, duration) {
-      this.next = { frame, box, indices, duration };
-      this.box = box;
+    /**
+     * Show a scene (see `Grid.scenes`): with `indices`, which of the style's colours each point has, and `duration`, how
+     * long points move; `turn`: how its plane is turned. What comes while one is being drawn is left out but for the newest.
+     */
+    async show(scene) {
+      this.next = scene;
+      this.box = scene.box;
       if (this.busy) return;
       this.busy = true;
       try {
         while (this.next) {
-          const { frame, box, indices, duration } = this.next;
+          const scene = this.next;
           this.next = null;
-          await this.draw(frame, box, indices, duration);
+          await this.draw(scene);
         }
       } finally {
         this.busy = false;
       }
     }
 
-    /** `indices`: which of the style's colours each point has. */
-    async draw(frame, box, indices, duration) {
+    async draw({ layer, frame, box, indices, duration, turn = null }) {
+      this.layer = layer;
       this.describe(frame);
-      if (repviz.isBlank(frame, this.layer)) return this.say(`${this.layer} has no such map`);
+      if (repviz.isBlank(frame, layer)) return this.say(`${layer} has no such map`);
       this.say(null);
-      const place = repviz.place(frame, this.layer, box);
+      const placed = repviz.place(frame, layer, box);
+      const place = turn ? repviz.turned(placed, turn) : placed;
+      this.takePresence(repviz.presence(frame, layer));
       this.shares = state.axes === "locked" ? repviz.shares(box) : [1, 1];
+      if (turn?.exchanges) this.shares.reverse();
       if (this.atHome) this.goHome();
       const glides = duration > 0 && this.place !== null && this.place.x.length === frame.n;
       this.oldCenters = glides ? this.centers : null;
@@ -149,9 +161,32 @@
       if (glides) Object.assign(options, { transition: true, transitionDuration: duration, transitionEasing: "cubicInOut" });
       await this.plot.draw(points, options);
       this.glide = null;
-      if (this.look) await this.filter(this.look.rows);
+      if (this.look) await this.filter();
       this.root.dataset.epoch = frame.epoch;
       this.drawOverlay();
+    }
+
+    /** Which points there are; the rows that follow from it are made anew only when they are others. */
+    takePresence(present) {
+      const same = present === this.present || (present && this.present && present.every((is, row) => is === this.present[row]));
+      if (same) return;
+      this.present = present;
+      this.narrowed.clear();
+    }
+
+    /** Whether the map has a point of this row. */
+    has(row) {
+      return row < this.place.x.length && (this.present === null || this.present[row] === 1);
+    }
+
+    /** Those of the rows that the map has; null = all of the sample. The same array as long as both are the same. */
+    among(rows) {
+      if (this.present === null) return rows;
+      if (!this.narrowed.has(rows)) {
+        if (this.narrowed.size > 8 + data.sample.members.size) this.narrowed.clear();
+        this.narrowed.set(rows, (rows ?? Array.from(this.present.keys())).filter((row) => this.present[row]));
+      }
+      return this.narrowed.get(rows);
     }
 
     describe(frame) {
@@ -162,28 +197,35 @@
       const parts = [];
       if (trust != null) parts.push(`trust ${trust.toFixed(2)}`);
       if (chance != null) parts.push(`chance ${chance.toFixed(2)}`);
+      if (frame.common < frame.n) parts.push(`${frame.common.toLocaleString("en")} of ${frame.n.toLocaleString("en")} points`);
       if (share.length) parts.push(`${Math.round(100 * share.reduce((a, b) => a + b))} % of variance`);
       this.trust.textContent = parts.join(" · ");
       const method = data.config.methods.find(([name]) => name === frame.method)?.[1] ?? frame.method;
       this.epoch.textContent = `${method} · epoch ${frame.epoch}`;
-      this.points.setAttribute("aria-label", `${this.layer}, ${frame.method}, epoch ${frame.epoch}: ${parts.join(", ")}`);
+      this.points.setAttribute("aria-label", `${this.key}, ${frame.method}, epoch ${frame.epoch}: ${parts.join(", ")}`);
     }
 
-    /** Draw only these rows; null = all. The selected ones of them stand out. */
-    async filter(rows) {
+    /** Draw only the rows that the style asks for. The selected ones of them stand out. */
+    async filter() {
       if (this.place === null) return;
+      const rows = this.among(this.look.rows);
       if (this.filtered !== rows) {
         this.filtered = rows;
         if (rows) await this.plot.filter(rows, { preventEvent: true });
         else await this.plot.unfilter({ preventEvent: true });
-      } else if (this.stressed === this.look.selected) return;
+      } else if (this.stressed === this.selected) return;
       this.stress();
     }
 
+    /** The selected rows that the map has; null = nothing is selected. */
+    get selected() {
+      return this.look.selected && this.among(this.look.selected);
+    }
+
     stress() {
-      this.stressed = this.look.selected;
+      this.stressed = this.selected;
       // The plot keeps the array and changes it, hence a copy.
-      this.plot.select([...(this.look.selected ?? [])], { preventEvent: true });
+      this.plot.select([...(this.stressed ?? [])], { preventEvent: true });
     }
 
     /** A message instead of points; null takes it away. */
@@ -197,7 +239,9 @@
     /** Median point of every class, and how far from it half of the class lies in height. */
     medians(place) {
       const found = new Map();
-      for (const [label, rows] of data.sample.members) {
+      for (const [label, all] of data.sample.members) {
+        const rows = this.among(all);
+        if (!rows.length) continue;
         const at = [median(rows, (row) => place.x[row]), median(rows, (row) => place.y[row])];
         const spread = median(rows, (row) => Math.abs(place.y[row] - at[1]));
         found.set(label, { at, spread, size: rows.length });

@@ -19,8 +19,8 @@
     if (trails) drawTrails(map, under, trails);
     if (state.labels && map.centers) drawNames(map, over);
     if (near) drawNear(map, over, near);
-    if (state.point !== null && state.point < map.place.x.length) drawRing(map, over, state.point, RING, 2.5);
-    if (map.marked !== null && map.marked !== state.point) drawRing(map, over, map.marked, 8, 2);
+    if (state.point !== null && map.has(state.point)) drawRing(map, over, state.point, RING, 2.5);
+    if (map.marked !== null && map.marked !== state.point && map.has(map.marked)) drawRing(map, over, map.marked, 8, 2);
   }
 
   /** The context of an empty canvas, in pixels of the page. */

@@ -48,7 +48,7 @@
 
   class Grid {
     /** `mount`: element that gets the maps; `page`: where it is; `layers(all)`: which of a frame's layers it shows. */
-    constructor(mount, page, layers) {
+    constructor(mount, page, layers = (all) => all) {
       Object.assign(this, { mount, page, layers, maps: [], version: 0 });
       this.notice = element("div", { class: "maps-notice", hidden: true });
       mount.before(this.notice);
@@ -61,8 +61,7 @@
       const shown = this.mount.classList.contains("alone") ? 1 : this.maps.length;
       const width = this.mount.clientWidth;
       if (!shown || !width) return;
-      const rest = LEAST_HEIGHT + 2 * GAP;
-      const height = Math.max(rest, innerHeight - this.mount.getBoundingClientRect().top - scrollY - FOOTER);
+      const height = this.room();
       this.mount.parentElement.style.setProperty("--room", `${Math.floor(height)}px`);
       const most = Math.max(1, Math.floor((width + GAP) / (LEAST_WIDTH + GAP)));
       let best = { columns: 1, side: 0, rows: 1 };
@@ -77,23 +76,49 @@
       this.mount.style.setProperty("--row", `${Math.floor(row)}px`);
     }
 
+    /** Pixels of height that the maps may have together. */
+    room() {
+      return Math.max(LEAST_HEIGHT + 2 * GAP, innerHeight - this.mount.getBoundingClientRect().top - scrollY - FOOTER);
+    }
+
     get active() {
       return state.page === this.page && data.manifest !== null;
     }
 
-    /** Make the maps that the frame's layers ask for; if they are there already they stay, with their zoom. */
-    arrange(frame) {
-      const wanted = this.layers(frame.layers);
+    /**
+     * What is to be drawn at an epoch of the run, a map each: a `key` that names the map, its `layer`, the `frame` and
+     * the `box` of the layer's plane that is shown; or the `problem` that is told instead.
+     */
+    async scenes(epoch) {
+      const frame = await repviz.frame(epoch);
+      return this.layers(frame.layers).map((layer) => ({ key: layer, layer, frame, box: boxOf(data.manifest, frame, layer) }));
+    }
+
+    coloringAt(epoch) {
+      return repviz.coloringAt(epoch);
+    }
+
+    prefetch(epoch) {
+      repviz.prefetch(epoch);
+    }
+
+    drawOverlays([{ frame }]) {
+      repviz.drawOverlays(this, frame);
+    }
+
+    /** Make the maps that the scenes ask for; if they are there already they stay, with their zoom. */
+    arrange(scenes) {
+      const wanted = scenes.map(({ key }) => key);
       const alone = wanted.includes(state.layer) ? state.layer : null;
       this.mount.classList.toggle("alone", alone !== null && wanted.length > 1);
-      for (const map of this.maps) map.root.classList.toggle("chosen", map.layer === alone);
+      for (const map of this.maps) map.root.classList.toggle("chosen", map.key === alone);
       this.fitColumns();
-      if (wanted.join() === this.maps.map((map) => map.layer).join()) return;
+      if (wanted.join() === this.maps.map((map) => map.key).join()) return;
       for (const map of this.maps) map.destroy();
       this.maps = [];
       if (!shared()) return;
-      this.maps = wanted.map((layer) => new repviz.LayerMap(layer, renderer, this.events()));
-      for (const map of this.maps) map.root.classList.toggle("chosen", map.layer === alone);
+      this.maps = wanted.map((key) => new repviz.LayerMap(key, renderer, this.events()));
+      for (const map of this.maps) map.root.classList.toggle("chosen", map.key === alone);
       this.mount.append(...this.maps.map((map) => map.root));
       this.fitColumns();
       this.style();
@@ -129,37 +154,34 @@
       if (!data.sample) return;
       const version = ++this.version;
       try {
-        const [frame, coloring] = await Promise.all([repviz.frame(epoch), repviz.coloringAt(repviz.currentEpoch())]);
+        const [scenes, coloring] = await Promise.all([this.scenes(epoch), this.coloringAt(repviz.currentEpoch())]);
         if (version !== this.version) return; // something newer is wanted by now
         const others = this.coloring !== coloring;
         this.coloring = coloring;
-        this.arrange(frame);
+        this.arrange(scenes);
         if (others) this.style();
-        await this.drawFrame(frame, this.glides(frame) ? duration : 0);
+        await this.drawScenes(scenes, this.glides() ? duration : 0);
       } catch (error) {
         if (version === this.version) this.sayAll(`epoch ${epoch}: ${error.message}`);
       }
-      repviz.prefetch(epoch);
+      this.prefetch(epoch);
     }
 
     /** Whether points move to their new places: not where someone wants calm, nor where each frame takes too long. */
-    glides(frame) {
-      return !repviz.calm() && !(software() && !repviz.playing() && frame.n * this.maps.length > MOST_ON_A_CPU);
+    glides() {
+      return !repviz.calm() && !(software() && !repviz.playing() && data.sample.n * this.maps.length > MOST_ON_A_CPU);
     }
 
-    async drawFrame(frame, duration) {
+    async drawScenes(scenes, duration) {
       this.notice.hidden = true;
-      if (frame.n !== data.sample.n) {
-        return this.sayAll(`the map has ${frame.n} points, but sample.h5 has ${data.sample.n}: they do not belong together`);
+      const other = scenes.find(({ frame }) => frame && frame.n !== data.sample.n);
+      if (other) {
+        return this.sayAll(`the map has ${other.frame.n} points, but sample.h5 has ${data.sample.n}: they do not belong together`);
       }
       repviz.showColoring(this.coloring);
-      const boxes = state.axes === "locked" ? (data.manifest.extents[repviz.method()] ?? {}) : {};
-      const drawn = this.maps.map((map) => {
-        const at = frame.layers.indexOf(map.layer);
-        if (at < 0) return map.say(`epoch ${frame.epoch} has no map of ${map.layer}`);
-        return map.show(frame, boxes[map.layer] ?? frame.extents[at], this.coloring.indices, duration);
-      });
-      repviz.drawOverlays(this, frame);
+      const { indices } = this.coloring;
+      const drawn = this.maps.map((map, at) => (scenes[at].problem ? map.say(scenes[at].problem) : map.show({ ...scenes[at], indices, duration })));
+      this.drawOverlays(scenes);
       await Promise.all(drawn);
     }
 
@@ -190,11 +212,24 @@
       };
       for (const map of this.maps) {
         map.style(style);
-        map.filter(style.rows);
+        map.filter();
       }
     }
   }
 
+  /** What part of a layer's plane is shown: that of all epochs of the run, or the frame's own. */
+  function boxOf(manifest, frame, layer) {
+    const locked = state.axes === "locked" ? manifest.extents[repviz.method()]?.[layer] : null;
+    return locked ?? frame.extents[frame.layers.indexOf(layer)];
+  }
+
+  /** The layer that is shown where there is room for one: the chosen one, else the last one before the logits. */
+  function oneLayer(layers) {
+    if (layers.includes(state.layer)) return state.layer;
+    return layers.includes("penultimate") ? "penultimate" : layers.at(-1);
+  }
+
+  const markAll = (row) => grids.forEach((grid) => grid.maps.forEach((map) => map.mark(row)));
   const drawAll = (duration) => Promise.all(grids.map((grid) => grid.draw(duration)));
   const styleAll = () => grids.forEach((grid) => grid.style());
 
@@ -212,5 +247,5 @@
     drawAll(isNew ? 0 : undefined);
   });
 
-  repviz.offer({ Grid, grids, styleMaps: styleAll, hasWebGL: () => shared() !== null });
+  repviz.offer({ Grid, grids, boxOf, oneLayer, markAll, styleMaps: styleAll, hasWebGL: () => shared() !== null });
 })();

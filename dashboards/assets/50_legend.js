@@ -122,8 +122,10 @@
   on("manifest", ({ isNew }) => isNew && build());
   on("state", (changed) => ["classes", "splits", "theme"].some((key) => changed.has(key)) && build());
 
-  repviz.mountLegend = (element) => {
-    mount = element;
+  function mountLegend(where) {
+    mount = where;
     build();
-  };
+  }
+
+  repviz.offer({ mountLegend });
 })();

@@ -2,7 +2,7 @@
 (() => {
   const { state, data, element } = repviz;
   const PATIENCE_MS = 40; // the mouse flies over many points on its way to one
-  const known = new Map(); // "run/version/row" -> promise of the description
+  const known = new repviz.Kept(2e6);
   let card = null;
   let wanted = null;
   let timer = 0;
@@ -15,30 +15,21 @@
       const [x, y] = map.screen(map.place.x[row], map.place.y[row]);
       const stage = map.stage.getBoundingClientRect();
       const found = await description(row).catch((error) => ({ problem: error.message }));
-      found.prediction = await predictionOf(row);
-      if (wanted === row) put(found, stage.left + x, stage.top + y);
+      const prediction = await predictionOf(row);
+      if (wanted === row) put({ ...found, prediction }, stage.left + x, stage.top + y);
     }, PATIENCE_MS);
   }
 
   function hideSample() {
     wanted = null;
     clearTimeout(timer);
-    repviz.markAll?.(null);
+    repviz.markAll(null);
     if (card) card.hidden = true;
   }
 
   function description(row) {
-    const key = `${state.run}/${data.sample.version}/${row}`;
-    if (!known.has(key)) {
-      if (known.size > 2000) known.clear();
-      const asked = fetch(repviz.address(state.run, `sample/${row}`)).then(async (response) => {
-        if (!response.ok) throw await repviz.problem(response);
-        return response.json();
-      });
-      asked.catch(() => known.delete(key));
-      known.set(key, asked);
-    }
-    return known.get(key);
+    const url = repviz.address(state.run, `sample/${row}`);
+    return known.get(`${url}#${data.sample.version}`, url, repviz.json);
   }
 
   /** What the network says of a row at the epoch; null where nobody has asked it. */
@@ -78,5 +69,5 @@
 
   repviz.on("state", hideSample); // its point moves on, or is no longer on the page
 
-  repviz.offer({ showSample, hideSample });
+  repviz.offer({ showSample, hideSample, description });
 })();

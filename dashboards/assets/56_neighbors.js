@@ -1,7 +1,7 @@
 // The chosen point: what it is, and which points are nearest to it in a layer's own space, where no map can mislead.
 (() => {
   const { state, data, on, set, element } = repviz;
-  const kept = new Map(); // "run/version/row" -> promise of { layers: layer -> rows, nearest first }
+  const kept = new repviz.Kept(2e6); // { layers: layer -> rows, nearest first }
   let layer = null; // whose neighbours are listed
   let drawn = 0;
 
@@ -10,16 +10,8 @@
     if (state.point === null || !data.manifest) return null;
     const artifacts = data.manifest.artifacts.projection;
     const version = artifacts?.versions[artifacts.epochs.indexOf(epoch)];
-    const key = [data.manifest.run, version, state.point].join("/");
-    if (!kept.has(key)) {
-      if (kept.size > 500) kept.clear();
-      const asked = fetch(repviz.address(state.run, `neighbors/${epoch}/${state.point}`)).then(async (response) => {
-        if (!response.ok) throw await repviz.problem(response);
-        return response.json();
-      });
-      kept.set(key, asked.catch((error) => ({ problem: error.message, layers: {} })));
-    }
-    return kept.get(key);
+    const url = repviz.address(state.run, `neighbors/${epoch}/${state.point}`);
+    return kept.get(`${url}#${version}`, url, repviz.json).catch((error) => ({ problem: error.message, layers: {} }));
   }
 
   async function draw() {

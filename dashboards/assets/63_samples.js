@@ -164,9 +164,9 @@
     mount.hidden = row === null || !data.sample || row >= data.sample.n;
     if (list) list.choose(row, false);
     if (mount.hidden) return;
-    const response = await fetch(repviz.address(state.run, `sample/${row}`));
-    if (row !== state.point || !response.ok) return;
-    const { id, label, split, text, tabular } = await response.json();
+    const found = await repviz.description(row).catch(() => null);
+    if (row !== state.point || !found) return;
+    const { id, label, split, text, tabular } = found;
     const facts = Object.entries(tabular ?? {}).flatMap(([name, value]) => [
       element("dt", {}, name),
       element("dd", {}, value === null ? "–" : String(Number(value.toPrecision(5)))),

@@ -186,5 +186,5 @@
     draw();
   });
 
-  repviz.openFilm = (name) => set({ page: "film", film: name });
+  repviz.offer({ openFilm: (name) => set({ page: "film", film: name }) });
 })();

@@ -6,7 +6,7 @@
   const sorted = { key: "name", up: false };
   let table = null;
   let search = "";
-  let tag = null;
+  let tags = {};
   let shown = null;
 
   const mount = () => document.getElementById("mount-runs");
@@ -30,15 +30,14 @@
   async function ask() {
     if (state.page !== "runs" || !data.config) return;
     try {
-      const response = await fetch("data/table", tag ? { headers: { "If-None-Match": tag } } : {});
-      if (response.status === 304) return;
-      if (!response.ok) throw await repviz.problem(response);
-      tag = response.headers.get("ETag");
-      table = await response.json();
+      const answer = await repviz.ask("data/table", tags);
+      if (answer === null) return;
+      table = answer;
       draw();
     } catch (error) {
       mount().replaceChildren(element("p", { role: "alert" }, `The table cannot be read: ${error.message}`));
-      shown = tag = null;
+      shown = null;
+      tags = {};
     }
   }
 

@@ -1,60 +1,81 @@
-// The open run and the pinned ones: their curves over each other, and what their configurations have not in common.
+// The open run and the pinned ones: curves over each other, the same points side by side, how alike their layers are, and
+// what their configurations have not in common.
 (() => {
   const { state, data, on, set, element } = repviz;
-  let drawn = null;
-  let card = null;
+  const KEPT_BY = ["activations", "similarity"]; // kinds that keep activations
+  const TOOLS = [["move", "move"], ["lasso", "lasso"], ["box", "box"]];
+  const answers = new repviz.Kept(16e6);
+  let parts = null; // what is on the page, made when there is first something to compare
 
   const mount = () => document.getElementById("mount-compare");
 
-  /** The open run first, then the pinned ones that there are. */
-  function names() {
-    const there = new Set(data.runs?.runs.map((run) => run.name));
-    return [...new Set([state.run, ...(state.pinned ?? [])])].filter((name) => there.has(name));
-  }
-
-  async function draw() {
+  function draw() {
     if (state.page !== "compare" || !data.config || !data.runs) return;
-    const runs = names();
-    if (runs.length < 2) return drawNothing();
-    const query = new URLSearchParams({ runs: runs.join(","), theme: state.theme, ...(state.log ? { log: "1" } : {}) });
-    const progress = data.runs.runs.filter((run) => runs.includes(run.name)).map((run) => `${run.name}${run.epoch}${run.state}`);
-    const wanted = `${query}#${progress}`;
-    if (wanted === drawn) return card?.placeLine();
-    drawn = wanted;
-    try {
-      const [figure, table] = await Promise.all([answer(`data/compare?${query}`), answer(`data/table?runs=${encodeURIComponent(runs.join(","))}`)]);
-      if (wanted === drawn && state.page === "compare") await show(figure, table);
-    } catch (error) {
-      drawn = card = null;
-      mount().replaceChildren(element("p", { role: "alert" }, error.message));
-    }
+    const runs = repviz.compared();
+    parts ??= build();
+    parts.nothing.hidden = runs.length > 1;
+    parts.something.hidden = runs.length < 2;
+    parts.something.classList.toggle("in-two", runs.length === 2);
+    if (runs.length < 2) return;
+    drawTools(runs);
+    drawCurves(runs);
+    drawLikeness(runs);
+    drawDifferences(runs);
   }
 
-  async function answer(url) {
-    const response = await fetch(url);
-    if (!response.ok) throw await repviz.problem(response);
-    return response.json();
-  }
-
-  function drawNothing() {
-    drawn = card = null;
+  function nothing() {
     const open = element("button", { type: "button", class: "button", onclick: () => set({ page: "runs" }) }, "All runs");
-    mount().replaceChildren(element("div", { class: "empty" },
+    return element("div", { class: "empty" },
       element("h2", {}, "No other run is pinned"),
-      element("p", {}, "Tick runs in the table of all runs: their curves and settings are then shown here beside those of the open one."),
-      open));
+      element("p", {}, "Tick runs in the table of all runs: their curves, maps, layers and settings are then shown here beside those of the open one."),
+      open);
   }
 
-  async function show(figure, table) {
-    if (!card) {
-      card = new CurvesCard();
-      mount().replaceChildren(card.tools, card.root, element("section", { class: "card log-card" }, element("header", {}, element("h3", {}, "What differs")), element("div", { class: "grid-frame" })));
-    }
-    card.tools.replaceChildren(
+  function build() {
+    const made = {
+      nothing: nothing(),
+      something: element("div", { class: "compared" }),
+      tools: element("div", { class: "toolbar" }),
+      curves: new FigureCard("curves", true),
+      mapTools: element("div", { class: "toolbar" }),
+      maps: element("div", { class: "maps" }),
+      likeness: new FigureCard("likeness", false),
+      differences: element("div", { class: "grid-frame" }),
+    };
+    const differences = element("section", { class: "card log-card" }, element("header", {}, element("h3", {}, "What differs")), made.differences);
+    const maps = element("section", { class: "same-points", "aria-label": "the same points in each run" }, made.mapTools, made.maps);
+    made.something.append(made.tools, made.curves.root, maps, made.likeness.root, differences);
+    mount().replaceChildren(made.nothing, made.something);
+    new repviz.SamePoints(made.maps).draw(0);
+    return made;
+  }
+
+  // --- choices ---
+
+  function drawTools(runs) {
+    once(parts.tools, [runs, state.log], () => [
       repviz.segments("compare-scale", "loss", ["linear", "log"], state.log ? "log" : "linear", (value) => set({ log: value === "log" })),
-      ...table.runs.slice(1).map(({ name }) => element("button", { type: "button", class: "chip", "aria-label": `no longer compare ${name}`, onclick: () => unpin(name) }, name, element("span", { "aria-hidden": "true" }, "×"))));
-    mount().querySelector(".grid-frame").replaceChildren(differences(table));
-    await card.show(figure);
+      ...runs.slice(1).map((name) => element("button", { type: "button", class: "chip", "aria-label": `no longer compare ${name}`, onclick: () => unpin(name) }, name, element("span", { "aria-hidden": "true" }, "×"))),
+    ]);
+    const layers = Object.keys(data.manifest?.extents[repviz.method()] ?? {});
+    const methods = Object.keys(data.manifest?.extents ?? {});
+    once(parts.mapTools, [layers, methods, state.layer, repviz.method(), state.tool, runs[0]], () => [
+      element("h3", {}, "The same points"),
+      layers.length ? repviz.dropdown("compare-layer", "layer", layers.map((name) => [name, name]), repviz.oneLayer(layers), (layer) => set({ layer })) : null,
+      methods.length ? repviz.segments("compare-method", "projection", methods, repviz.method(), (method) => set({ method })) : null,
+      repviz.segments("compare-tool", "mouse", TOOLS.map(([name]) => name), state.tool, (tool) => set({ tool })),
+      element("span", { class: "view-note" }, `those of ${runs[0]}, found in the others by id, with its labels and splits; the maps are turned to lie alike`),
+    ].filter(Boolean));
+  }
+
+  /** Fill an element anew only when what it follows from is another: what has the focus keeps it. */
+  function once(target, of, content) {
+    const key = JSON.stringify(of);
+    if (target.dataset.of === key) return;
+    target.dataset.of = key;
+    const focused = target.contains(document.activeElement) ? document.activeElement.dataset.control : null;
+    target.replaceChildren(...content());
+    if (focused) target.querySelector(`[data-control="${CSS.escape(focused)}"]`)?.focus();
   }
 
   function unpin(name) {
@@ -62,7 +83,49 @@
     set({ pinned: rest.length ? rest : null });
   }
 
-  function differences({ runs, differing }) {
+  // --- curves, layers, differences ---
+
+  /** How far each run has come: what is drawn of them is another when it is. */
+  const progress = (runs) => data.runs.runs.filter(({ name }) => runs.includes(name)).map(({ name, epoch, state: now }) => `${name} ${epoch} ${now}`);
+
+  function drawCurves(runs) {
+    const query = new URLSearchParams({ runs: runs.join(","), theme: state.theme, ...(state.log ? { log: "1" } : {}) });
+    parts.curves.show(`data/compare?${query}`, progress(runs).join());
+  }
+
+  function drawLikeness(runs) {
+    const epoch = repviz.currentEpoch();
+    if (epoch === null) return;
+    const query = new URLSearchParams({ runs: runs.join(","), theme: state.theme });
+    const kept = runs.map((run) => KEPT_BY.map((kind) => repviz.pinned(run).manifest?.artifacts[kind]?.versions));
+    parts.likeness.show(`data/compare/similarity/${epoch}?${query}`, JSON.stringify(kept), whyNoLikeness);
+  }
+
+  /** What is missing for layers to be compared, and what makes it; nothing where it is all there. */
+  function whyNoLikeness({ lacking, problems }) {
+    const made = problems.map((text) => element("p", {}, text));
+    if (!lacking.length) return made;
+    return [
+      ...made,
+      element("p", {}, `CKA needs activations of the same points in both runs. ${lacking.join(", ")} ${lacking.length > 1 ? "have" : "has"} kept none. This computes them from the run's checkpoints:`),
+      ...lacking.map((run) => repviz.diagnose("similarity", run)),
+      element("p", {}, "And this keeps them in the next run:"),
+      repviz.switchOn("similarity"),
+    ];
+  }
+
+  async function drawDifferences(runs) {
+    const url = `data/table?runs=${encodeURIComponent(runs.join(","))}`;
+    const { differences } = parts;
+    try {
+      const table = await answers.get(`${url}#${progress(runs)}`, url, repviz.json);
+      once(differences, table, () => [tableOf(table)]);
+    } catch (error) {
+      differences.replaceChildren(element("p", { role: "alert" }, error.message));
+    }
+  }
+
+  function tableOf({ runs, differing }) {
     const number = (value) => (typeof value === "number" ? value.toFixed(4) : "–");
     const rows = [
       ["state", ...runs.map((run) => run.state)],
@@ -77,50 +140,84 @@
     return element("div", {}, made, element("p", { class: "muted" }, "Their configurations are the same."));
   }
 
-  class CurvesCard {
-    constructor() {
-      this.tools = element("div", { class: "toolbar" });
+  /** A figure of several runs: it is drawn again when its address or what lies there is another. */
+  class FigureCard {
+    constructor(name, isOverEpochs) {
+      Object.assign(this, { name, isOverEpochs, drawn: null, wanted: null, busy: false });
       this.title = element("h3");
+      this.note = element("span", { class: "view-note" });
       this.plot = element("div", { class: "view-plot", role: "img" });
-      this.stage = element("div", { class: "view-stage compare-stage" }, this.plot);
-      const save = (format) => element("button", { type: "button", class: "view-action", "aria-label": `save as ${format.toUpperCase()}`, onclick: () => this.save(format) }, format.toUpperCase());
-      this.root = element("section", { class: "card view" },
-        element("header", {}, element("div", { class: "view-heading" }, this.title), element("div", { class: "view-actions" }, save("png"), save("svg"))), this.stage);
+      this.message = element("div", { class: "view-message", hidden: true, role: "status" });
+      this.stage = element("div", { class: `view-stage compare-${name}` }, this.plot);
+      const save = (format) => element("button", { type: "button", class: "view-action", "aria-label": `save ${name} as ${format.toUpperCase()}`, onclick: () => this.save(format) }, format.toUpperCase());
+      this.actions = element("div", { class: "view-actions" }, save("png"), save("svg"));
+      this.root = element("section", { class: `card view ${name}` },
+        element("header", {}, element("div", { class: "view-heading" }, this.title, this.note), this.actions), this.stage, this.message);
       new ResizeObserver(() => this.resize()).observe(this.stage);
     }
 
-    async show(answer) {
-      this.answer = answer;
-      this.title.textContent = answer.title;
-      this.plot.setAttribute("aria-label", answer.title);
-      const { traces, layout } = repviz.copied(answer.figure);
-      Object.assign(layout, { width: this.plot.clientWidth, height: this.plot.clientHeight, autosize: false });
-      const Plotly = await repviz.plotly();
-      await Plotly.react(this.plot, traces, layout, { displaylogo: false, modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"] });
-      if (!this.plot.dataset.listens) {
-        this.plot.dataset.listens = "1";
-        this.plot.on("plotly_afterplot", () => this.placeLine());
-        this.plot.on("plotly_click", ({ points }) => repviz.goTo(points[0].x));
-      }
+    /** `version`: changes with what lies at `url`; `why(answer)`: elements that tell what is missing in it. */
+    async show(url, version, why = () => []) {
+      this.wanted = { url, key: `${url}#${version}`, why };
+      if (this.busy) return; // only the newest wish counts
+      this.busy = true;
+      while (this.wanted.key !== this.drawn) await this.drawOnce(this.wanted);
+      this.busy = false;
       this.placeLine();
     }
 
+    async drawOnce({ url, key, why }) {
+      try {
+        const [answer, Plotly] = await Promise.all([answers.get(key, url, repviz.json), repviz.plotly()]);
+        this.say(why(answer));
+        this.title.textContent = answer.title;
+        this.note.textContent = answer.subtitle ?? "";
+        this.stage.hidden = this.actions.hidden = answer.figure === null;
+        this.answer = answer;
+        if (answer.figure) await this.plotOf(answer, Plotly);
+      } catch (error) {
+        this.stage.hidden = this.actions.hidden = true;
+        this.say([element("p", { role: "alert" }, error.message)]);
+      }
+      this.drawn = key;
+    }
+
+    say(content) {
+      this.message.hidden = !content.length;
+      this.message.replaceChildren(...content);
+    }
+
+    async plotOf(answer, Plotly) {
+      this.plot.setAttribute("aria-label", answer.title);
+      if (!this.isOverEpochs) this.stage.style.height = `${answer.height}px`;
+      const { traces, layout } = repviz.copied(answer.figure);
+      Object.assign(layout, { width: this.plot.clientWidth, height: this.plot.clientHeight, autosize: false });
+      await Plotly.react(this.plot, traces, layout, { displaylogo: false, modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"] });
+      if (this.plot.dataset.listens || !this.isOverEpochs) return;
+      this.plot.dataset.listens = "1";
+      this.plot.on("plotly_afterplot", () => this.placeLine());
+      this.plot.on("plotly_click", ({ points }) => repviz.goTo(points[0].x));
+    }
+
     placeLine() {
-      repviz.placeEpochLines(this.plot);
+      if (this.isOverEpochs) repviz.placeEpochLines(this.plot);
     }
 
     resize() {
       const { clientWidth: width, clientHeight: height } = this.plot;
-      if (width && height && this.plot._fullLayout) window.Plotly.relayout(this.plot, { width, height });
+      const layout = this.plot._fullLayout;
+      if (!layout || !width || !height || (layout.width === width && layout.height === height)) return;
+      window.Plotly.relayout(this.plot, { width, height });
     }
 
     async save(format) {
       const { figure, width, height } = repviz.alone(this.answer);
-      repviz.save(await window.Plotly.toImage(figure, { format, width, height, scale: format === "png" ? 2 : 1 }), `compare.${format}`);
+      repviz.save(await window.Plotly.toImage(figure, { format, width, height, scale: format === "png" ? 2 : 1 }), `compare_${this.name}.${format}`);
     }
   }
 
   on("state", draw);
   on("runs", draw);
   on("manifest", draw);
+  on("pinned", draw);
 })();

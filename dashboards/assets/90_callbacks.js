@@ -10,13 +10,13 @@
       data.config = config;
       repviz.mountTimeline(document.getElementById("timeline"));
       repviz.mountLegend(document.getElementById("legend"));
-      new repviz.Grid(document.getElementById("maps"), "representations", (layers) => layers);
-      new repviz.Grid(document.getElementById("overview-map"), "overview", overviewLayer);
-      new repviz.Grid(document.getElementById("samples-map"), "samples", overviewLayer);
+      const one = (layers) => [repviz.oneLayer(layers)];
+      new repviz.Grid(document.getElementById("maps"), "representations");
+      new repviz.Grid(document.getElementById("overview-map"), "overview", one);
+      new repviz.Grid(document.getElementById("samples-map"), "samples", one);
       repviz.mountSamples();
       repviz.mountPrediction();
       repviz.mountGraphActions();
-      repviz.markAll = (row) => repviz.grids.forEach((grid) => grid.maps.forEach((map) => map.mark(row)));
       set({ ...repviz.readUrl(), theme: themeOfPage() });
       new MutationObserver(() => set({ theme: themeOfPage() })).observe(document.documentElement, {
         attributeFilter: ["data-mantine-color-scheme"],
@@ -90,12 +90,6 @@
       act(value);
       return nothing();
     };
-  }
-
-  /** The overview shows one map: the chosen layer, else the last one before the logits. */
-  function overviewLayer(layers) {
-    if (layers.includes(state.layer)) return [state.layer];
-    return [layers.includes("penultimate") ? "penultimate" : layers.at(-1)];
   }
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, { repviz: callbacks });

@@ -104,6 +104,6 @@ def between_figure(one: str, others: Mapping[str, xr.Dataset], view: View) -> go
         template=template(view.theme),
         title_text=f"Layers of {one} at epoch {first.attrs['epoch']} with those of the other runs"
         f"<br>debiased linear CKA of {counted} points that both have",
-        height=110 + 310 * rows,
-        margin={"l": 120, "r": 16, "t": 84, "b": 72},
+        height=120 + 300 * rows,
+        margin={"l": 110, "r": 16, "t": 84, "b": 52},
     )

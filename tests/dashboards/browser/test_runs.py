@@ -2,14 +2,18 @@
 
 import threading
 
+import numpy as np
 import pytest
+import xarray as xr
 from playwright.sync_api import expect
 
 from repviz.dashboards.serve import address_of, make_server
+from repviz.store.artifacts import write_artifact
 from repviz.store.results_table import write_result
-from tests.dashboards.browser.watching import SIZE, SLOW, state
+from repviz.store.sample_file import read_sample, write_sample
+from tests.dashboards.browser.watching import SIZE, SLOW, drag, state, wait_for_maps
 from tests.dashboards.serving import run_until_closed
-from tests.dashboards.synthetic_run import SyntheticRun
+from tests.dashboards.synthetic_run import LAYERS, SyntheticRun
 
 pytestmark = pytest.mark.browser
 
@@ -53,12 +57,78 @@ def test_runs_are_searched_sorted_pinned_opened_and_compared(watched, two, shots
     page.screenshot(path=shots / "compare.png")
     page.reload()
     expect(page.locator(".compare h3").first).to_have_text("Learning curves of 2 runs", timeout=SLOW)
+    expect(page.locator(".likeness")).to_contain_text(f"--only similarity --run-dir {two[first].path}", timeout=SLOW)
     page.get_by_label(f"no longer compare {second}").click()
     expect(page.locator(".compare")).to_contain_text("No other run is pinned")
     page.get_by_role("button", name="All runs").click()
     page.get_by_role("link", name=second).press("Enter")
     page.wait_for_function(f"repviz.data.manifest?.run === '{second}'", timeout=SLOW)
     assert state(page, "page") == "overview"
+
+
+@pytest.fixture(scope="module")
+def turned(shared, trained):
+    """A run of the points of ``trained`` in another order, some of them others, whose maps are turned and mirrored."""
+    run = SyntheticRun(shared[0] / "20250303_000000", n=1500, max_epochs=6)
+    own = run.coordinates
+    run.coordinates = lambda epoch: own(epoch)[:, :, ::-1, ::-1] * np.float32([1, -1])
+    ids = [f"package-{k:04d}" for k in range(1499, -1, -1)]
+    ids[:100] = [f"another-{k}" for k in range(100)]
+    write_sample(run.path, read_sample(run.path).assign(id=("sample", np.array(ids))))
+    for epoch in range(4):
+        run.write_epoch(epoch)
+    run.say("finished")
+    for made, step in ((trained, 1), (run, -1)):
+        keep = {f"activations_{k}": (("point", f"axis_{k}"), made.coordinates(0)[k, 0, ::step]) for k in range(6)}
+        facts = {"point_index": ("point", np.arange(1500)[::step]), "stored": ("layer", np.arange(6))}
+        write_artifact(made.path, "similarity", 0, xr.Dataset(keep | facts, {"layer": LAYERS}), step=0, version=1)
+    return run
+
+
+def test_the_same_points_are_side_by_side_and_selected_together(watched, trained, turned, shots):
+    other, name = turned.path.name, trained.path.name
+    page = watched.open(trained, f"page=compare&axes=free&epoch=3&layer=block3&method=pca&pinned={other}")
+    wait_for_maps(page, 3, layers=2)
+    maps = page.locator(".same-points .map")
+    assert maps.locator("h3").all_inner_texts() == [name, other]
+    expect(maps.nth(1)).to_contain_text("1,400 of 1,500 points")
+    left, right = page.evaluate(
+        "repviz.grids.at(-1).maps.map(({ place, present }) => [[...place.x], [...place.y], present && [...present]])"
+    )
+    there = np.array(right[2], bool)
+    assert there.tolist() == [True] * 1400 + [False] * 100
+    # The same run in another order, quantised in a box of its own: the same places.
+    np.testing.assert_allclose(np.array(right[:2])[:, there], np.array(left[:2])[:, there], atol=1e-3)
+    expect(page.locator(".likeness h3")).to_contain_text(f"Layers of {name} at epoch 0", timeout=SLOW)
+    matrix = page.evaluate("document.querySelector('.likeness .view-plot')._fullData[0].z.map((row) => [...row])")
+    np.testing.assert_allclose(np.diag(matrix), 1, atol=1e-4)
+    page.locator(".same-points label", has_text="box").click()
+    maps.nth(1).evaluate("map => map.scrollIntoView({ block: 'center' })")
+    drag(page, other, [(0.4, 0.3), (0.5, 0.4), (0.62, 0.66)])
+    page.wait_for_function("repviz.state.selection !== null", timeout=SLOW)
+    chosen = state(page, "selection")
+    assert 20 < len(chosen) < 1000
+    assert max(chosen) < 1400
+    assert [
+        len(rows)
+        for rows in page.evaluate("repviz.grids.at(-1).maps.map((map) => [...map.plot.get('selectedPoints')])")
+    ] == [len(chosen)] * 2
+    page.locator(".same-points label", has_text="move").click()
+    row = chosen[0]
+    where = "map.screen(map.place.x[row], map.place.y[row])"
+    at = page.evaluate(f"(row) => {{ const map = repviz.grids.at(-1).maps[1]; return {where}; }}", row)
+    maps.nth(1).evaluate("map => map.scrollIntoView({ block: 'center' })")
+    box = maps.nth(1).locator("canvas.points").bounding_box()
+    page.mouse.move(box["x"] + at[0] - 3, box["y"] + at[1])
+    page.mouse.move(box["x"] + at[0], box["y"] + at[1])
+    page.wait_for_function("repviz.grids.at(-1).maps[0].marked !== null", timeout=SLOW)
+    marked = page.evaluate("repviz.grids.at(-1).maps.map((map) => map.marked)")
+    assert marked[0] == marked[1]
+    page.wait_for_timeout(300)
+    page.screenshot(path=shots / "compare_maps.png")
+    page.keyboard.press(".")
+    page.wait_for_function("repviz.grids.at(-1).maps[0].root.dataset.epoch === '4'", timeout=SLOW)
+    expect(maps.nth(1)).to_contain_text("epoch 3")  # the other run ends there
 
 
 def test_configuration_results_and_errors(watched, two, shots):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboards.browser.watching import SLOW, drawn, pixels, state, wait_for_maps
+from tests.dashboards.browser.watching import SLOW, drag, drawn, pixels, state, wait_for_maps
 
 pytestmark = pytest.mark.browser
 
@@ -15,25 +15,6 @@ ON_SCREEN = """(layer) => {
     return [...map.place.x].map((x, row) => map.screen(x, map.place.y[row]));
 }"""
 """Where every point of a layer lies on its map, in pixels."""
-
-
-def drag(page: Page, layer: str, places: list[tuple[float, float]], *keys: str) -> None:
-    """Drag over places of a map, given as shares of its width and height; returns when the selection has come."""
-    box = page.locator(f".map[data-layer={layer}]:visible canvas.points").bounding_box()
-    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
-    for key in keys:
-        page.keyboard.down(key)
-    page.mouse.move(*spots[0])
-    page.mouse.down()
-    page.mouse.move(spots[0][0] + 0.5, spots[0][1] + 0.5)  # the plot begins where the mouse first moves
-    page.wait_for_timeout(15)
-    for spot in spots[1:]:
-        page.mouse.move(*spot)
-        page.wait_for_timeout(15)  # the lasso takes a point every 10 ms
-    page.wait_for_timeout(30)
-    page.mouse.up()
-    for key in keys:
-        page.keyboard.up(key)
 
 
 def inside(page: Page, layer: str, x: tuple[float, float], y: tuple[float, float]) -> list[int]:
