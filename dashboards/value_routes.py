@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
 from repviz.dashboards.frames import KIND as PROJECTION
-from repviz.dashboards.values import columns, matching_rows, near_rows, read_values
+from repviz.dashboards.values import columns, matching_rows, near_rows, ranks, read_values
 from repviz.store.hdf5 import read_dataset
 
 MOST_ROWS = 500
@@ -46,6 +46,13 @@ def add_value_routes(
     def search(run: str) -> Response:
         found = matching_rows(sample_of(catalog.find(run)), request.args.get("text", ""))
         return Response(found.tobytes(), mimetype=_BINARY)
+
+    @routes.get("/runs/<run>/ranks/<name>")
+    def places(run: str, name: str) -> Response:
+        sample = sample_of(catalog.find(run))
+        if name not in {"id", "text"} & {*sample}:
+            raise NotThereError(f"the sample of run {run} has no {name!r} to be sorted by")
+        return same_or_new(Response(ranks(sample, name).tobytes(), mimetype=_BINARY))
 
     @routes.get("/runs/<run>/neighbors/<int:epoch>/<int:row>")
     def near(run: str, epoch: int, row: int) -> Response:

@@ -77,6 +77,13 @@ def near_rows(dataset: xr.Dataset, row: int) -> dict[str, list[int]]:
     return {layer: [int(k) for k in rows if k >= 0] for layer, rows in zip(layers, near, strict=True)}
 
 
+def ranks(sample: xr.Dataset, name: str) -> np.ndarray:
+    """Place of each row's ``id`` or ``text`` (in UTF-8) in the alphabet, case aside: int32, equal where it is."""
+    known = [value.decode().casefold() for value in sample[name].values]
+    place = {value: rank for rank, value in enumerate(sorted(set(known)))}
+    return np.fromiter((place[value] for value in known), "<i4", len(known))
+
+
 def matching_rows(sample: xr.Dataset, wanted: str) -> np.ndarray:
     """Rows whose id or text (in UTF-8) holds ``wanted``, whatever the case: int32, ascending."""
     wanted = wanted.casefold()

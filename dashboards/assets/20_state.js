@@ -57,6 +57,7 @@ window.repviz = (() => {
   }
 
   function same(a, b) {
+    if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((value, at) => value === b[at]);
     return a === b || (typeof a === "object" && typeof b === "object" && JSON.stringify(a) === JSON.stringify(b));
   }
 

@@ -50,6 +50,15 @@
     return rows.map((row) => known.get(row));
   }
 
+  /** The place of each row's id or text in the alphabet; a promise. */
+  function ranks(name) {
+    const url = repviz.address(data.manifest.run, `ranks/${name}`);
+    return blocks.get(`${url}#${data.sample.version}`, url, async (response) => {
+      const buffer = await response.arrayBuffer();
+      return { value: new Int32Array(buffer), bytes: buffer.byteLength };
+    });
+  }
+
   /** Rows whose id or text holds `text`, ascending. */
   async function search(text) {
     const response = await fetch(repviz.address(state.run, `search?text=${encodeURIComponent(text)}`));
@@ -57,5 +66,5 @@
     return new Int32Array(await response.arrayBuffer());
   }
 
-  repviz.offer({ valuesAt, columns, namesOf, search });
+  repviz.offer({ valuesAt, columns, namesOf, ranks, search });
 })();

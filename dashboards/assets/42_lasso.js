@@ -21,10 +21,12 @@
     map.plot.subscribe("lassoEnd", ({ coordinates }) => {
       // Where the lasso holds what is selected already, the plot has nothing to tell. A line is no lasso.
       const points = caught ?? [...map.plot.get("selectedPoints")];
+      const rows = Array.from(Int32Array.from(points).sort());
       const drawn = drawing && coordinates.length > 2;
       drawing = false;
-      map.stress();
-      if (drawn) map.events.lassoed(Array.from(Int32Array.from(points).sort()), how());
+      map.stressed = rows; // so the plot shows it: of a million points it is not told twice
+      if (drawn) map.events.lassoed(rows, how());
+      map.filter();
     });
     catchClicks(map);
   }

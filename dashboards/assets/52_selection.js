@@ -35,7 +35,8 @@
     const among = shownRows();
     if (visible.of !== state.selection || visible.among !== among || visible.n !== data.sample.n) {
       const there = among && new Set(among);
-      const rows = state.selection.filter((row) => row < data.sample.n && (!there || there.has(row)));
+      const left = state.selection.filter((row) => row < data.sample.n && (!there || there.has(row)));
+      const rows = left.length === state.selection.length ? state.selection : left;
       visible = { of: state.selection, among, n: data.sample.n, rows };
     }
     return visible.rows;

@@ -3,10 +3,12 @@
   const { state, data, on, set, element } = repviz;
   const MEASURES = ["suspicion", "forgetting"]; // of the kind dynamics, where there is one
   const PREDICTED = ["confidence", "loss"];
+  const TEXTS = ["id", "text"];
+  const ASCENDING = ["row", "label", "split", "predicted", ...TEXTS]; // what is sorted from the first to the last at first
   const BYTES_MARK = "\ufeff"; // spreadsheets take a file without it for another encoding
   let list = null;
   let rows = []; // as shown
-  let table = null; // { columns, values: column -> array, epoch }
+  let table = null; // { values: column -> array, titles, epoch, why, ranks: what id or text are sorted by }
   let found = { text: "", rows: null }; // of the search
   let turn = 0;
 
@@ -19,7 +21,10 @@
   // --- what there is ---
 
   async function load(epoch) {
-    const [prediction, dynamics] = await Promise.all([measured("prediction", epoch), measured("dynamics", epoch)]);
+    const text = TEXTS.find((name) => state.sort?.startsWith(`${name}.`) && (name === "id" || data.sample.hasText));
+    const [prediction, dynamics, ranks] = await Promise.all([
+      measured("prediction", epoch), measured("dynamics", epoch), text ? repviz.ranks(text).catch((error) => ({ problem: error.message })) : null,
+    ]);
     const values = {};
     const titles = {};
     for (const [block, names] of [[dynamics, MEASURES], [prediction, ["predicted", "correct", ...PREDICTED]]]) {
@@ -29,7 +34,8 @@
         titles[name] = `${block.values[name].title}; epoch ${block.epoch}`;
       }
     }
-    return { values, titles, epoch: prediction?.epoch ?? null, why: prediction === null ? whyNone() : null };
+    const why = ranks?.problem ?? (prediction === null ? whyNone() : null);
+    return { values, titles, ranks: ranks?.problem ? null : ranks, epoch: prediction?.epoch ?? null, why };
   }
 
   async function measured(kind, epoch) {
@@ -44,8 +50,8 @@
     const has = (key) => key in table.values;
     return [
       { key: "row", title: "row", width: "52px", numeric: true, sortable: true },
-      { key: "id", title: "id", width: "minmax(84px, 1fr)" },
-      { key: "text", title: "text", width: "minmax(90px, 3fr)" },
+      { key: "id", title: "id", width: "minmax(84px, 1fr)", sortable: true },
+      { key: "text", title: "text", width: "minmax(90px, 3fr)", sortable: true },
       { key: "label", title: "label", width: "minmax(72px, 0.7fr)", sortable: true },
       has("predicted") ? { key: "predicted", title: "predicted", width: "minmax(72px, 0.7fr)", sortable: true } : null,
       has("correct") ? { key: "correct", title: "right?", width: "48px", sortable: true, hint: table.titles.correct } : null,
@@ -70,14 +76,16 @@
   /** By what is sorted: what the reader chose, else what is worth looking at first. */
   function order() {
     const [key, direction] = (state.sort ?? "").split(".");
-    if (columns().some((column) => column.sortable && column.key === key)) return { key, down: direction === "down" };
+    const known = !TEXTS.includes(key) || table.ranks;
+    if (known && columns().some((column) => column.sortable && column.key === key)) return { key, down: direction === "down" };
     const first = ["suspicion", "loss"].find((name) => name in table.values);
     return first ? { key: first, down: true } : { key: "row", down: false };
   }
 
   function sorted(unsorted, { key, down }) {
     const { labels, splits } = data.sample;
-    const rank = { row: (row) => row, label: (row) => labels[row], split: (row) => splits[row] }[key] ?? ((row) => table.values[key][row]);
+    const array = { label: labels, split: splits, id: table.ranks, text: table.ranks }[key] ?? table.values[key];
+    const rank = (row) => (key === "row" ? row : array[row]);
     const sign = down ? -1 : 1;
     // What is not known comes last whichever way; what is equal stays in the order of the rows.
     const keys = Float64Array.from(unsorted, (row) => (Number.isNaN(rank(row)) ? Infinity : sign * rank(row)));
@@ -87,7 +95,7 @@
 
   function sort(key) {
     const now = order();
-    const down = now.key === key ? !now.down : !["row", "label", "split", "predicted"].includes(key);
+    const down = now.key === key ? !now.down : !ASCENDING.includes(key);
     set({ sort: `${key}.${down ? "down" : "up"}` });
   }
 
@@ -135,7 +143,8 @@
 
   function say({ key, down }) {
     const count = `${rows.length.toLocaleString("en")} of ${data.sample.n.toLocaleString("en")}`;
-    const parts = [count, `by ${key}, ${down ? "most" : "least"} first`];
+    const first = TEXTS.includes(key) ? (down ? "from Z to A" : "from A to Z") : down ? "most first" : "least first";
+    const parts = [count, `by ${key}, ${first}`];
     if (state.classes || state.splits) parts.push(`only ${filters()}`);
     if (table.epoch !== null) parts.push(`epoch ${table.epoch}`);
     document.getElementById("table-state").textContent = parts.join(" · ");

@@ -9,6 +9,7 @@ from repviz.dashboards.frames import header_of
 from repviz.dashboards.value_routes import MOST_ROWS
 from repviz.store.artifacts import artifact_path, write_artifact
 from repviz.store.results_table import write_result
+from repviz.store.sample_file import read_sample, write_sample
 
 BOTH = ("projection", "prediction")
 
@@ -156,3 +157,13 @@ def test_only_runs_that_exist_can_be_asked_for(client, make_run, what):
 def test_only_kinds_and_epochs_that_exist_can_be_asked_for(client, make_run, path):
     run = make_run(epochs=0, n=20, kinds=BOTH)
     assert client.get(f"/data/runs/{run.path.name}/{path}").status_code == 404
+
+
+def test_rows_have_places_in_the_alphabet(client, make_run):
+    run = make_run(epochs=0, n=5)
+    texts = ["beta", "Alpha", "émile", "alpha", ""]
+    write_sample(run.path, read_sample(run.path).assign(text=("sample", np.array(texts))))
+    address = f"/data/runs/{run.path.name}/ranks"
+    assert np.frombuffer(client.get(f"{address}/text").data, "<i4").tolist() == [2, 1, 3, 1, 0]
+    assert np.frombuffer(client.get(f"{address}/id").data, "<i4").tolist() == [0, 1, 2, 3, 4]
+    assert client.get(f"{address}/label").status_code == 404

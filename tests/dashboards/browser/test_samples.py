@@ -8,6 +8,7 @@ import xarray as xr
 from playwright.sync_api import expect
 
 from repviz.store.artifacts import write_artifact
+from repviz.store.sample_file import read_sample
 from tests.dashboards.browser.watching import SLOW, state, wait_for_maps
 
 pytestmark = pytest.mark.browser
@@ -42,6 +43,16 @@ def test_the_highest_losses_come_first_as_text_and_can_be_sorted_and_filtered(wa
     assert page.locator(".list-row img").count() == 0
     assert page.evaluate("document.body.dataset.hacked") is None
     assert "sort=row.up" in page.url
+    page.get_by_role("columnheader", name="text").get_by_role("button").click()
+    texts = [text.casefold() for text in read_sample(trained.path)["text"].values]
+    alphabetical = sorted(range(1500), key=lambda row: (texts[row], row))
+    expect(page.locator("#table-state")).to_contain_text("by text, from A to Z", timeout=SLOW)
+    assert first_rows(page, 8) == alphabetical[:8]
+    page.get_by_role("columnheader", name="id").get_by_role("button").click()
+    page.get_by_role("columnheader", name="id").get_by_role("button").click()
+    expect(page.locator(".list-row > span").first).to_have_text("1499", timeout=SLOW)
+    assert "sort=id.down" in page.url
+    page.get_by_role("columnheader", name="row").get_by_role("button").click()
     page.locator("#find").fill("package-12")
     expect(page.locator("#table-state")).to_contain_text("100 of 1,500", timeout=SLOW)
     page.locator("label", has_text="wrong").click()
