@@ -6,6 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
+from repviz.diagnostics.diagnostic import Earlier
 from repviz.diagnostics.surface import Surface, from_plane, grid_axis, onto, principal_plane, surrogate_regions
 from repviz.errors import UserError
 from tests.diagnostics.models import look_at, make_inputs, make_mlp
@@ -103,6 +104,34 @@ def test_the_plane_does_not_move_with_the_network_and_tabular_columns_stay_at_th
         expected = model(corner, torch.zeros(1, 3)).softmax(1)[0]
     np.testing.assert_allclose(one["probability"][6, 3], expected, rtol=1e-4, atol=1e-6)
     assert "0" in one.attrs["reference"]
+
+
+def test_a_plane_stays_where_it_was_as_far_as_principal_axes_do():
+    rng = np.random.default_rng(0)
+    cloud = rng.normal(size=(400, 6))
+    even = np.linalg.qr(cloud - cloud.mean(0))[0] * 20  # the same variance along all axes
+    round_, long = even * [3, 3, 1, 1, 1, 1], even * [5, 3, 1, 1, 1, 1]
+    for points, free in ((round_, True), (long, False)):
+        points = torch.from_numpy(points)
+        plain, _ = onto(principal_plane(points), points)
+        angle = 0.9 if free else np.pi
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        held = principal_plane(points, plain @ turn)
+        np.testing.assert_allclose(onto(held, points)[0], plain @ turn, atol=1e-8)
+        np.testing.assert_allclose(held.axes.T @ held.axes, np.eye(2), atol=1e-8)
+        assert held.share.sum() == pytest.approx(principal_plane(points).share.sum(), rel=0.02)
+
+
+def test_the_map_of_the_surrogate_does_not_flip_between_epochs():
+    look = look_at(make_mlp(), make_inputs(60, 1), labels_of(60))
+    first = Surface(resolution=4).compute(look)
+    mirrored = first.assign(surrogate_xy=first["surrogate_xy"] * [-1, 1])
+    again = Surface(resolution=4).compute(look, Earlier(previous=mirrored))
+    np.testing.assert_allclose(again["surrogate_xy"], mirrored["surrogate_xy"], atol=1e-9)
+    np.testing.assert_allclose(again["surrogate_x"], -first["surrogate_x"][::-1], atol=1e-9)
+    np.testing.assert_array_equal(again["prediction"], first["prediction"])
+    other = Surface(resolution=4).compute(look, Earlier(previous=mirrored.assign_attrs(layer="another")))
+    np.testing.assert_array_equal(other["surrogate_xy"], first["surrogate_xy"])
 
 
 def test_inputs_that_are_images_keep_their_shape():

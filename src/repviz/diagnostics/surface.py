@@ -10,17 +10,18 @@ principal components.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
+from repviz.diagnostics.alignment import DISTINCT, steady_axes
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.forward import predicted_logits, required_model
 from repviz.diagnostics.layers import TRAIN, VAL, activations_of
-from repviz.diagnostics.pca import principal_axes
+from repviz.diagnostics.pca import principal_axes, principal_scores
 from repviz.errors import UserError
 from repviz.snapshot import Snapshot
 
@@ -41,6 +42,7 @@ class Surface(Diagnostic):
 
     kind: ClassVar[str] = "surface"
     version: ClassVar[int] = 1
+    chain: ClassVar[Literal["none", "first", "previous", "both"]] = "previous"
 
     resolution: int = 96
     layer: str | None = None
@@ -59,6 +61,9 @@ class Surface(Diagnostic):
 
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The surface of one epoch; the plane follows from the sample's inputs, so it is the same at every epoch.
+
+        The surrogate's map is another at each: its axes are kept where they were at the epoch before, as far as
+        principal axes allow it.
 
         Raises:
             UserError: the snapshot comes without the model, or the layer is not there.
@@ -96,17 +101,21 @@ class Surface(Diagnostic):
         variables = {
             name: (dims, values, {"long_name": text, "units": units}) for name, dims, values, text, units in names
         }
-        surrogate, layer = self._surrogate(snapshot, real)
+        surrogate, layer = self._surrogate(snapshot, real, earlier.previous)
         axes = {name: (name, v, {"long_name": f"along PC{i}"}) for i, (name, v) in enumerate((("x", x), ("y", y)), 1)}
         attrs = {"reference": REFERENCE, "layer": layer}
         return xr.Dataset(variables | surrogate, axes, attrs)
 
-    def _surrogate(self, snapshot: Snapshot, predicted: np.ndarray) -> tuple[dict[str, tuple], str]:
+    def _surrogate(
+        self, snapshot: Snapshot, predicted: np.ndarray, previous: xr.Dataset | None
+    ) -> tuple[dict[str, tuple], str]:
         before = [name for name in snapshot.layers if name != "logits"]
         layer = self.layer or (before or snapshot.layers)[-1]
         points = activations_of(snapshot, [layer], "surface.layer")[layer].double().cpu()
         split = snapshot.sample.split
-        xy, _ = onto(principal_plane(_rows_or_all(points, split == TRAIN)), points)
+        learned = split == TRAIN if (split == TRAIN).any() else np.ones(len(split), bool)
+        before = _map_before(previous, layer, len(points))
+        xy, _ = onto(principal_plane(points[learned], None if before is None else before[learned]), points)
         x, y = (grid_axis(xy[:, i], self.resolution) for i in (0, 1))
         regions, agreement = surrogate_regions(xy, predicted, split, (x, y), self.n_neighbors)
         names = (
@@ -134,15 +143,23 @@ class PrincipalPlane(NamedTuple):
     share: np.ndarray
 
 
-def principal_plane(points: Tensor) -> PrincipalPlane:
+def principal_plane(points: Tensor, before: np.ndarray | None = None) -> PrincipalPlane:
     """The plane of the first two principal components of ``points (n, d)``, through their mean.
 
-    Where the points span less, the missing axis is the coordinate axis that is least along the one there is.
+    Where the points span less, the missing axis is the coordinate axis that is least along the one there is. With
+    ``before (n, 2)``, where the points were on another such plane, the axes are turned towards that one's as
+    ``steady_axes`` has it.
     """
     principal = principal_axes(points)
-    axes, share = principal.axes[:, :2], np.zeros(2)
+    variances, share = principal.variances.cpu().numpy(), np.zeros(2)
+    turn = np.eye(len(variances), min(2, len(variances)))
+    if before is not None and len(variances) > 1 and variances[0] > 0:
+        related = max(2, int((variances > (1 - DISTINCT) * variances[1]).sum()))
+        turn = np.zeros((len(variances), 2))
+        turn[:related] = steady_axes(principal_scores(points, principal, related).cpu().numpy(), before)
+    axes = principal.axes @ torch.from_numpy(turn)
     if principal.total_variance > 0:
-        share[: axes.shape[1]] = principal.variances[: axes.shape[1]].cpu().numpy() / principal.total_variance
+        share[: axes.shape[1]] = np.square(turn).T @ variances / principal.total_variance
     while axes.shape[1] < 2:
         other = torch.zeros(len(axes), 1, dtype=axes.dtype)
         if len(axes) > 1:
@@ -195,6 +212,13 @@ def surrogate_regions(
     regions = classifier.predict(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2))
     agreement = float((classifier.predict(xy[judge]) == predicted[judge]).mean()) if len(judge) else float("nan")
     return regions.reshape(len(axes[1]), len(axes[0])), agreement
+
+
+def _map_before(previous: xr.Dataset | None, layer: str, n: int) -> np.ndarray | None:
+    """Where the points were on the layer's map at the epoch before; None where that one shows another."""
+    if previous is None or previous.attrs.get("layer") != layer or previous.sizes["sample"] != n:
+        return None
+    return previous["surrogate_xy"].values
 
 
 def _rows_or_all(points: Tensor, wanted: np.ndarray) -> Tensor:
