@@ -2,7 +2,7 @@
 
     python benchmarks/dashboard_parts/obvious_app.py RUN
 
-It is written with care: float32 arrays, which plotly sends as base64, WebGL traces, artifacts that are read once.
+It is written with care: arrays in float32 and bytes, which plotly sends as base64, WebGL, artifacts that are read once.
 """
 
 import functools
@@ -22,7 +22,7 @@ METHOD = "umap"
 def make_app(run: repviz.Run) -> Dash:
     """A slider over the epochs and a graph."""
     epochs = run.epochs("projection")
-    labels = run.sample()["label"].values.astype("int16")
+    labels = run.sample()["label"].values.astype("int8")
     colors = class_colors(int(labels.max()) + 1)
     scale = [(k / (len(colors) - 1), color) for k, color in enumerate(colors)]
     read = functools.lru_cache(maxsize=None)(
