@@ -144,6 +144,17 @@ def check_survives_the_disk(
     return found
 
 
+def check_key_numbers(diagnostic: Diagnostic | RunDiagnostic, dataset: xr.Dataset) -> dict[str, float]:
+    """Its variables for loggers are there, and give finite numbers under its kind; gives them."""
+    numbers = diagnostic.key_numbers(dataset)
+    assert bool(diagnostic.key_variables) or not numbers
+    for name, number in numbers.items():
+        assert name.split("/")[0] == diagnostic.kind
+        assert type(number) is float
+        assert np.isfinite(number), name
+    return numbers
+
+
 def check_draws(kind: str, dataset: xr.Dataset) -> None:
     """Its picture has something in it, in either theme, and is plain enough to be sent to a page."""
     for theme in ("light", "dark"):

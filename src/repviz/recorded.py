@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from repviz.callbacks.looking import Report, look_at
+from repviz.callbacks.looking import Report, look_at, report_to_nobody
 from repviz.callbacks.sample import build, rows_of
 from repviz.callbacks.source import EmbeddingSource
 from repviz.callbacks.subject import Subject, named_layers
@@ -60,7 +60,7 @@ class RecordedRun:
         self._layers = tuple(read_run_file(run_dir)["layers"])
         self._last: Snapshot | None = None
 
-    def look(self, epoch: int, due: Sequence[Diagnostic], report: Report = lambda kind, well: None) -> int:
+    def look(self, epoch: int, due: Sequence[Diagnostic], report: Report = report_to_nobody) -> int:
         """Compute and store ``due`` at ``epoch``; gives how many succeeded.
 
         Where the run has kept the epoch's activations, and they suffice, the network is not run.

@@ -70,6 +70,7 @@ def test_epochs_one_after_the_other(diagnostic, data, network, tmp_path):
         earlier = Earlier(first, stored if diagnostic.chain in ("previous", "both") else None)
         contract.train(network, whole["train"], steps=3)
     contract.check_draws_over_epochs(diagnostic.kind, datasets)
+    assert bool(contract.check_key_numbers(diagnostic, stored)) == bool(diagnostic.key_variables)
     changing = [name for name, found in datasets[2].data_vars.items() if not found.equals(datasets[1][name])]
     assert changing, "the network has changed, and no number has"
 
@@ -92,6 +93,7 @@ def test_hardly_anything_to_look_at(diagnostic, data, network, tmp_path, edge):
             snapshot = dataclasses.replace(snapshot, activations=dict(snapshot.activations) | {"block1": dead})
         dataset = contract.check_looks_only(diagnostic, snapshot, NOTHING_EARLIER)
     contract.check_labelled(dataset)
+    contract.check_key_numbers(diagnostic, dataset)
     contract.check_draws(diagnostic.kind, contract.check_survives_the_disk(diagnostic, dataset, tmp_path))
 
 

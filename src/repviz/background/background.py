@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from repviz.background import pending
 from repviz.background.handover import Handover, HandoverFile
-from repviz.background.lane import Job, Lane
+from repviz.background.lane import Job, Lane, TakeNumbers
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.looking import record_failure
 from repviz.callbacks.subject import Subject
@@ -31,7 +31,12 @@ class Background:
     """The worker programs of a run."""
 
     def __init__(
-        self, subject: Subject, diagnostics: Mapping[str, Diagnostic], run_dir: Path, settings: BackgroundSettings
+        self,
+        subject: Subject,
+        diagnostics: Mapping[str, Diagnostic],
+        run_dir: Path,
+        settings: BackgroundSettings,
+        take_numbers: TakeNumbers = lambda step, numbers: None,
     ) -> None:
         """Hand over the subject; the programs start with the first job.
 
@@ -40,6 +45,7 @@ class Background:
             diagnostics: by kind, those that look in the background.
             run_dir: the run.
             settings: threads, workers, and what to do when the queue is full.
+            take_numbers: who takes the diagnostics' key numbers.
 
         Raises:
             UserError: the model cannot be sent to another process.
@@ -51,7 +57,9 @@ class Background:
         self._lock = threading.Lock()
         kinds = list(diagnostics)
         shares = [kinds[start :: settings.cpu_jobs] for start in range(min(settings.cpu_jobs, len(kinds)))]
-        self._lanes = [(tuple(share), Lane(self._file.path, run_dir, settings, self._done)) for share in shares]
+        self._lanes = [
+            (tuple(share), Lane(self._file.path, run_dir, settings, self._done, take_numbers)) for share in shares
+        ]
 
     def submit(self, epoch: int, step: int, kinds: Sequence[str], checkpoint: Path) -> None:
         """Have ``kinds`` look at ``epoch``, whose weights ``checkpoint`` holds; returns at once, but for ``wait``."""

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ _START_LIMIT = 600.0
 _STARTS = 2
 """Starts that fail one after the other before a lane gives up."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+TakeNumbers = Callable[[int, Mapping[str, float]], None]
+"""Told the optimiser steps done, and a diagnostic's key numbers then; from any thread."""
 
 
 class WorkerEndedError(Exception):
@@ -53,13 +56,21 @@ class Lane:
     """A worker program and its queue, looked after by a thread."""
 
     def __init__(
-        self, handover: Path, run_dir: Path, settings: BackgroundSettings, done: Callable[[int, tuple[str, ...]], None]
+        self,
+        handover: Path,
+        run_dir: Path,
+        settings: BackgroundSettings,
+        done: Callable[[int, tuple[str, ...]], None],
+        take_numbers: TakeNumbers,
     ) -> None:
-        """Args: the file with subject and diagnostics, the run, settings, and who is told what has been dealt with."""
+        """Args: the file with subject and diagnostics, the run, settings, who is told what has been dealt with, and who
+        takes key numbers.
+        """
         self._handover = handover
         self._run_dir = run_dir
         self._settings = settings
         self._done = done
+        self._take_numbers = take_numbers
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._ending = self._stopped = False
@@ -137,6 +148,7 @@ class Lane:
                 if event["event"] == "done":
                     return
                 left.remove(event["kind"])
+                self._take_numbers(job.step, event["numbers"])
         except Exception as error:
             self._give_up(error)
             if left and not self._stopped:

@@ -30,16 +30,23 @@ def main() -> None:
 
 def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | None]", events: TextIO) -> None:
     import torch
+    import xarray as xr
 
     from repviz import logs
     from repviz.background.handover import receive
     from repviz.callbacks.looking import look, record_failure
+    from repviz.callbacks.number_log import key_numbers_of
+    from repviz.diagnostics.diagnostic import Diagnostic
 
     logs.show("repviz")
     torch.set_num_threads(settings["threads"])
     handover = receive(Path(settings["handover"]), settings["device"])
     subject, run_dir = handover.subject, handover.run_dir
     _say(events, event="ready")
+
+    def report(diagnostic: Diagnostic, dataset: xr.Dataset | None) -> None:
+        _say(events, event="looked", kind=diagnostic.kind, numbers=key_numbers_of(diagnostic, dataset))
+
     while (job := jobs.get()) is not None:
         try:
             checkpoint = torch.load(job["checkpoint"], map_location="cpu", weights_only=True, mmap=True)
@@ -48,7 +55,7 @@ def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | No
         except Exception as error:  # the weights are gone, or no mere tensors: this epoch's fault, not this program's
             for kind in job["kinds"]:
                 record_failure(kind, error, run_dir, job["epoch"])
-                _say(events, event="looked", kind=kind, well=False)
+                _say(events, event="looked", kind=kind, numbers={})
             _say(events, event="done")
             continue
         due = [handover.diagnostics[kind] for kind in job["kinds"]]
@@ -58,7 +65,7 @@ def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | No
             run_dir,
             epoch=job["epoch"],
             step=job["step"],
-            report=lambda kind, well: _say(events, event="looked", kind=kind, well=well),
+            report=report,
         )
         _say(events, event="done")
 

@@ -10,15 +10,19 @@ from pathlib import Path
 import xarray as xr
 
 from repviz.callbacks.subject import Subject
-from repviz.diagnostics.diagnostic import Diagnostic, Earlier
+from repviz.diagnostics.diagnostic import Diagnostic, Earlier, RunDiagnostic
 from repviz.snapshot import Snapshot, observing
 from repviz.store import artifacts
 from repviz.store.hdf5 import DamagedFileError
 
 log = logging.getLogger("repviz")
 
-Report = Callable[[str, bool], None]
-"""Told the kind, and whether all went well, when a diagnostic has looked."""
+Report = Callable[[Diagnostic | RunDiagnostic, xr.Dataset | None], None]
+"""Told the diagnostic and its dataset, None where something went wrong, when a diagnostic has looked."""
+
+
+def report_to_nobody(diagnostic: Diagnostic | RunDiagnostic, dataset: xr.Dataset | None) -> None:
+    """The ``Report`` of who asks for none."""
 
 
 def look(
@@ -28,7 +32,7 @@ def look(
     *,
     epoch: int,
     step: int,
-    report: Report = lambda kind, well: None,
+    report: Report = report_to_nobody,
 ) -> int:
     """Run the sample through the network once and let all of ``due`` look at it; gives how many did so with success.
 
@@ -40,24 +44,22 @@ def look(
         except Exception as error:
             for diagnostic in due:
                 record_failure(diagnostic.kind, error, run_dir, epoch)
-                report(diagnostic.kind, False)
+                report(diagnostic, None)
             return 0
         return look_at(snapshot, due, run_dir, report)
 
 
-def look_at(
-    snapshot: Snapshot, due: Sequence[Diagnostic], run_dir: Path, report: Report = lambda kind, well: None
-) -> int:
+def look_at(snapshot: Snapshot, due: Sequence[Diagnostic], run_dir: Path, report: Report = report_to_nobody) -> int:
     """Let all of ``due`` look at a snapshot; gives how many did so with success."""
     succeeded = 0
     for diagnostic in due:
-        well = compute_and_store(diagnostic, snapshot, run_dir)
-        report(diagnostic.kind, well)
-        succeeded += well
+        succeeded += compute_and_store(diagnostic, snapshot, run_dir, report)
     return succeeded
 
 
-def compute_and_store(diagnostic: Diagnostic, snapshot: Snapshot, run_dir: Path) -> bool:
+def compute_and_store(
+    diagnostic: Diagnostic, snapshot: Snapshot, run_dir: Path, report: Report = report_to_nobody
+) -> bool:
     """One diagnostic's dataset of one epoch; what goes wrong is stored instead. Gives whether all went well."""
     try:
         previous_epoch, earlier = earlier_datasets(diagnostic, run_dir, snapshot.epoch)
@@ -73,7 +75,9 @@ def compute_and_store(diagnostic: Diagnostic, snapshot: Snapshot, run_dir: Path)
         )
     except Exception as error:  # whatever a diagnostic does, training is never the victim
         record_failure(diagnostic.kind, error, run_dir, snapshot.epoch)
+        report(diagnostic, None)
         return False
+    report(diagnostic, dataset)
     return True
 
 

@@ -10,9 +10,11 @@ from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelP
 
 from repviz.background import pending
 from repviz.background.background import Background
+from repviz.background.lane import TakeNumbers
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.diagnostic import DiagnosticCallback
-from repviz.callbacks.looking import look
+from repviz.callbacks.looking import Report, look
+from repviz.callbacks.number_log import key_numbers_of
 from repviz.callbacks.run_level import look_at_run
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.activations import Activations
@@ -35,6 +37,7 @@ class Observer:
         *,
         background: BackgroundSettings,
         time_budget: float | None = None,
+        take_numbers: TakeNumbers = lambda step, numbers: None,
     ) -> None:
         """Make ready; a worker program starts with the first epoch.
 
@@ -44,6 +47,7 @@ class Observer:
             run_dir: the run.
             background: settings of the worker programs.
             time_budget: share of the time that looking inline may take.
+            take_numbers: who takes the diagnostics' key numbers.
 
         Raises:
             UserError: the model cannot be sent to a worker.
@@ -53,8 +57,9 @@ class Observer:
         self._caches = [callback for callback in callbacks if _is_wanted_cache(callback, callbacks)]
         self._run_dir = run_dir
         self._time_budget = time_budget
+        self._take_numbers = take_numbers
         beside = {c.kind: c.diagnostic for c in self._callbacks if c.mode == "background" and not c.of_run}
-        self._background = Background(subject, beside, run_dir, background) if beside else None
+        self._background = Background(subject, beside, run_dir, background, take_numbers) if beside else None
         self._began = time.monotonic()
         self._spent = 0.0
         self.thinned: list[int] = []
@@ -84,7 +89,14 @@ class Observer:
         left_out = bool(inline) and self._exceeded(epoch, last=last)
         if inline and not left_out:
             began = time.monotonic()
-            look(self._subject, [callback.diagnostic for callback in inline], self._run_dir, epoch=epoch, step=step)
+            look(
+                self._subject,
+                [callback.diagnostic for callback in inline],
+                self._run_dir,
+                epoch=epoch,
+                step=step,
+                report=self._report(step),
+            )
             self._spent += time.monotonic() - began
         for callback in beside if left_out else due:  # what is left out is due again should training end here
             callback.looked(epoch)
@@ -123,7 +135,10 @@ class Observer:
         """The run is over at ``epoch``: let those look that look at all of it."""
         due = [callback.diagnostic for callback in self._callbacks if isinstance(callback.diagnostic, RunDiagnostic)]
         if due:
-            look_at_run(self._subject, due, self._run_dir, epoch=epoch, step=step)
+            look_at_run(self._subject, due, self._run_dir, epoch=epoch, step=step, report=self._report(step))
+
+    def _report(self, step: int) -> Report:
+        return lambda diagnostic, dataset: self._take_numbers(step, key_numbers_of(diagnostic, dataset))
 
     def _exceeded(self, epoch: int, *, last: bool) -> bool:
         """Whether this epoch is left out because looking has taken more than its share; first and last never are."""

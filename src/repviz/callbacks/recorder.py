@@ -22,6 +22,7 @@ from repviz.callbacks.after_run import AfterRun, run_after
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.callbacks.number_log import NumberLog
 from repviz.callbacks.observer import Observer, applicable, is_sharded, refuse_sharded
 from repviz.callbacks.opening import open_folder
 from repviz.callbacks.persistence import Persistence, describe
@@ -89,6 +90,7 @@ class RunRecorder(Checkpoint):
         self.time_budget = time_budget
         self.run_dir: Path | None = None
         self._observer: Observer | None = None
+        self._numbers: NumberLog | None = None
         self._rows: list[Row] = []
         self._validation_names: set[str] = set()
         self._training_names: set[str] = set()
@@ -167,6 +169,7 @@ class RunRecorder(Checkpoint):
             with self._disk.trying():
                 write_result(self.run_dir, "model_best", {name: row.get(name, float("nan")) for name in _RESULTS})
         self._observer.finish()
+        self._numbers.log()
         for callback in trainer.callbacks:
             if isinstance(callback, AfterRun):
                 run_after(callback, self.run_dir)
@@ -184,6 +187,7 @@ class RunRecorder(Checkpoint):
         if self._heartbeat is None:
             return
         self._observer.stop()
+        self._numbers.log()
         stopped = isinstance(exception, (KeyboardInterrupt, SIGTERMException))
         with self._disk.trying():
             self._heartbeat.stop(
@@ -228,9 +232,9 @@ class RunRecorder(Checkpoint):
         own = pl_module.criterion if isinstance(pl_module, HasCriterion) else None
         callbacks, not_applicable = applicable(callbacks, sample)
         subject = Subject(pl_module, layers, self.criterion or own, sample, source.whole())
-        self._observer = Observer(
-            subject, callbacks, self.run_dir, background=self.background, time_budget=self.time_budget
-        )
+        self._numbers = NumberLog(trainer.loggers)
+        looking = {"background": self.background, "time_budget": self.time_budget}
+        self._observer = Observer(subject, callbacks, self.run_dir, take_numbers=self._numbers.take, **looking)
         description = describe_run(trainer, subject, source) | {
             "kinds": self._observer.kinds,
             "every_n_epochs": self._observer.every_n_epochs,
@@ -280,6 +284,7 @@ class RunRecorder(Checkpoint):
             self._say(trainer, row)
             with self._disk.trying():
                 self._look(trainer, last=epoch == trainer.max_epochs)
+                self._numbers.log()
                 self._heartbeat.update()
             self._disk.end()
 
@@ -300,11 +305,9 @@ class RunRecorder(Checkpoint):
 
     def _progress(self, trainer: Trainer) -> dict[str, Any]:
         batches = trainer.num_training_batches
-        return {
-            "epoch": self._epoch,
-            "step": trainer.global_step,
-            "steps_per_epoch": int(batches) if batches != float("inf") else 0,
-        } | self._observer.progress()
+        steps = 0 if batches == float("inf") else int(batches)
+        found = {"epoch": self._epoch, "step": trainer.global_step, "steps_per_epoch": steps}
+        return found | self._observer.progress() | self._numbers.progress()
 
     def _say(self, trainer: Trainer, row: Row) -> None:
         """One line per epoch where no progress bar shows it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from repviz.callbacks.looking import Report, record_failure
+from repviz.callbacks.looking import Report, record_failure, report_to_nobody
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.diagnostic import RunDiagnostic
 from repviz.errors import UserError
@@ -44,7 +44,7 @@ def look_at_run(
     *,
     epoch: int,
     step: int,
-    report: Report = lambda kind, well: None,
+    report: Report = report_to_nobody,
 ) -> int:
     """Let all of ``due`` look at the run as far as ``epoch``; gives how many did so with success.
 
@@ -56,17 +56,14 @@ def look_at_run(
         except Exception as error:
             for diagnostic in due:
                 record_failure(diagnostic.kind, error, run_dir, artifacts.WHOLE_RUN)
-                report(diagnostic.kind, False)
+                report(diagnostic, None)
             return 0
-        succeeded = 0
-        for diagnostic in due:
-            well = compute_and_store_run(diagnostic, snapshot, run_dir)
-            report(diagnostic.kind, well)
-            succeeded += well
-        return succeeded
+        return sum(compute_and_store_run(diagnostic, snapshot, run_dir, report) for diagnostic in due)
 
 
-def compute_and_store_run(diagnostic: RunDiagnostic, snapshot: Snapshot, run_dir: Path) -> bool:
+def compute_and_store_run(
+    diagnostic: RunDiagnostic, snapshot: Snapshot, run_dir: Path, report: Report = report_to_nobody
+) -> bool:
     """One diagnostic's dataset of the run; what goes wrong is stored instead. Gives whether all went well."""
     try:
         checkpoints = SavedCheckpoints(run_dir)
@@ -83,5 +80,7 @@ def compute_and_store_run(diagnostic: RunDiagnostic, snapshot: Snapshot, run_dir
         )
     except Exception as error:  # whatever a diagnostic does, training is never the victim
         record_failure(diagnostic.kind, error, run_dir, artifacts.WHOLE_RUN)
+        report(diagnostic, None)
         return False
+    report(diagnostic, dataset)
     return True

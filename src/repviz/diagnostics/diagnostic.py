@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import xarray as xr
 from torch import Tensor
 
+from repviz.diagnostics.key_numbers import KeyNumbers
 from repviz.snapshot import Sample, Snapshot
 
 Mode = Literal["inline", "background", "offline"]
@@ -31,7 +32,7 @@ NOTHING_EARLIER = Earlier()
 
 
 @dataclass(frozen=True)
-class Diagnostic(ABC):
+class Diagnostic(KeyNumbers, ABC):
     """Settings (the fields) and numbers (``compute``) of one way of looking at a network.
 
     A subclass is a frozen dataclass whose fields have defaults; they become the keys of its YAML block.
@@ -81,7 +82,7 @@ A checkpoint that has been deleted since is a ``KeyError``.
 
 
 @dataclass(frozen=True)
-class RunDiagnostic(ABC):
+class RunDiagnostic(KeyNumbers, ABC):
     """Settings and numbers of one way of looking at a whole run: once, over its checkpoints.
 
     What else is said of ``Diagnostic`` holds here too.

@@ -87,6 +87,13 @@ class Dynamics(Diagnostic):
     kind: ClassVar[str] = "dynamics"
     version: ClassVar[int] = 1
     chain: ClassVar[Literal["none", "first", "previous", "both"]] = "previous"
+    key_variables: ClassVar[tuple[str, ...]] = (
+        "train_loss",
+        "train_correct",
+        "train_suspicion",
+        "train_learned",
+        "train_forgetting",
+    )
 
     suspects: int = 50
 
@@ -94,6 +101,11 @@ class Dynamics(Diagnostic):
         """Raises: UserError: a setting is out of range."""
         if self.suspects < 1:
             raise UserError(f"dynamics.suspects must be 1 or more; it is {self.suspects!r}")
+
+    def key_numbers(self, dataset: xr.Dataset) -> dict[str, float]:
+        """Over the followed rows that have a class: what is counted is -1 where there is none."""
+        counts = {name: dataset[name] for name in ("train_learned", "train_forgetting")}
+        return super().key_numbers(dataset.assign({name: count.where(count >= 0) for name, count in counts.items()}))
 
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The course of the points of the sample and of all training rows up to this epoch.

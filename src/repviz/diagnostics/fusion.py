@@ -49,6 +49,7 @@ class Fusion(Diagnostic):
 
     kind: ClassVar[str] = "fusion"
     version: ClassVar[int] = 1
+    key_variables: ClassVar[tuple[str, ...]] = ("shapley", "gamma_norm", "beta_norm")
 
     reference: Reference = "shuffle"
     repeats: int = 5

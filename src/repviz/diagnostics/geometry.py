@@ -49,6 +49,7 @@ class Geometry(Diagnostic):
 
     kind: ClassVar[str] = "geometry"
     version: ClassVar[int] = 1
+    key_variables: ClassVar[tuple[str, ...]] = ("effective_rank", "intrinsic_dimension", "nc1", "nc2", "nc3", "nc4")
 
     layers: tuple[str, ...] | None = None
 

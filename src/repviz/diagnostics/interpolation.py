@@ -37,6 +37,7 @@ class Interpolation(Diagnostic):
 
     kind: ClassVar[str] = "interpolation"
     version: ClassVar[int] = 1
+    key_variables: ClassVar[tuple[str, ...]] = ("switches",)
 
     pairs: int = 64
     steps: int = 33

@@ -48,6 +48,7 @@ class Landscape(Diagnostic):
 
     kind: ClassVar[str] = "landscape"
     version: ClassVar[int] = 1
+    key_variables: ClassVar[tuple[str, ...]] = ("center_loss", "finite_share")
 
     resolution: int = 21
     radius: float = 1.0

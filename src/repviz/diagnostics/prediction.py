@@ -34,6 +34,7 @@ class Prediction(Diagnostic):
     kind: ClassVar[str] = "prediction"
     on_by_default: ClassVar[bool] = True
     version: ClassVar[int] = 1
+    key_variables: ClassVar[tuple[str, ...]] = ("accuracy", "calibration_error")
 
     bins: int = 15
 

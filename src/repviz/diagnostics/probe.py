@@ -55,6 +55,7 @@ class Probe(Diagnostic):
     version: ClassVar[int] = 1
     needs_model: ClassVar[bool] = False
     chain: ClassVar[Literal["none", "first", "previous"]] = "previous"
+    key_variables: ClassVar[tuple[str, ...]] = ("accuracy", "f1_macro", "chance", "control_accuracy")
 
     layers: tuple[str, ...] | None = None
     folds: int = 5

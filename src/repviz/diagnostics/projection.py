@@ -66,6 +66,7 @@ class Projection(Diagnostic):
     version: ClassVar[int] = 1
     needs_model: ClassVar[bool] = False
     chain: ClassVar[Literal["none", "first", "previous"]] = "previous"
+    key_variables: ClassVar[tuple[str, ...]] = ("trustworthiness", "continuity")
 
     layers: tuple[str, ...] | None = None
     methods: tuple[Literal["pca", "umap"], ...] = METHODS

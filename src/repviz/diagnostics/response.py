@@ -39,6 +39,7 @@ class Response(Diagnostic):
     version: ClassVar[int] = 1
     needs_model: ClassVar[bool] = False
     chain: ClassVar[Literal["none", "first", "previous", "both"]] = "first"
+    key_variables: ClassVar[tuple[str, ...]] = ("dead_share", "selectivity_mean")
 
     layers: tuple[str, ...] | None = None
     n_units: int = 6

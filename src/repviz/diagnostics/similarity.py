@@ -34,6 +34,7 @@ class Similarity(Diagnostic):
     version: ClassVar[int] = 1
     needs_model: ClassVar[bool] = False
     chain: ClassVar[Literal["none", "first", "previous", "both"]] = "both"
+    key_variables: ClassVar[tuple[str, ...]] = ("cka_previous", "cka_first")
 
     layers: tuple[str, ...] | None = None
     points: int = 500

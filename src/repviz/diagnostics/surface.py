@@ -43,6 +43,7 @@ class Surface(Diagnostic):
     kind: ClassVar[str] = "surface"
     version: ClassVar[int] = 1
     chain: ClassVar[Literal["none", "first", "previous", "both"]] = "previous"
+    key_variables: ClassVar[tuple[str, ...]] = ("agreement", "surrogate_agreement")
 
     resolution: int = 96
     layer: str | None = None

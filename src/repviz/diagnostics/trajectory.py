@@ -64,6 +64,7 @@ class Trajectory(RunDiagnostic):
 
     kind: ClassVar[str] = "trajectory"
     version: ClassVar[int] = 1
+    key_variables: ClassVar[tuple[str, ...]] = ("explained_variance_ratio", "off_plane_distance")
 
     resolution: int = 31
     margin: float = 0.3

@@ -66,14 +66,15 @@ def pictures(
                 marks["epoch"] = wanted
             yield Picture(CURVES, None, metrics.figure(run.metrics(), View(theme=theme, options=marks)))
             continue
-        picture, epochs = picture_of(kind), run.epochs(kind)
+        picture = picture_of(kind)
+        epochs = run.epochs(picture.kind)
         if not epochs:  # of the whole run, or not there: the run says which
             yield Picture(kind, None, run.figure(kind, theme=theme))
             continue
         epoch = nearest(epochs, wanted)
         yield Picture(kind, epoch, run.drawn(picture, epoch, view))
         if picture.over_epochs is not None and len(epochs) > 1:
-            yield Picture(kind, None, picture.over_epochs(run.history(kind), view))
+            yield Picture(kind, None, picture.over_epochs(run.history(picture.kind), view))
 
 
 def drawable(run: Run) -> list[str]:
