@@ -10,6 +10,8 @@ from repviz.figures.registry import Picture
 from repviz.store import artifacts, run_folder
 from repviz.store.hdf5 import DamagedFileError
 from repviz.store.metrics_table import write_metrics
+from repviz.store.results_table import write_result
+from repviz.store.sample_file import write_sample
 
 
 @pytest.fixture
@@ -101,8 +103,32 @@ def test_a_damaged_artifact_is_named(run_dir):
         repviz.open_run(run_dir).read("probe", 2)
 
 
+def test_results_and_points_are_tables(run_dir):
+    run = repviz.open_run(run_dir)
+    assert len(run.results()) == 0
+    scores = {"val_accuracy": 0.5, "val_f1_macro": 0.25, "val_f1_confidence": 0.75}
+    write_result(run_dir, "model_best", scores)
+    assert run.results().loc["model_best"].to_dict() == scores
+    sample = {"index": [4, 9], "id": ["p", "q"], "label": [1, -1], "split": np.array([0, 2], np.int8)}
+    write_sample(run_dir, xr.Dataset({name: ("sample", np.array(values)) for name, values in sample.items()}))
+    run_folder.write_run_file(run_dir, {"state": "finished", "classes": ["x", "y"]})
+    points = run.points()
+    assert points.index.name == "sample"
+    assert points.to_dict("list") == {
+        **{"index": [4, 9], "id": ["p", "q"], "label": ["y", "no class"], "split": ["train", "excluded"]}
+    }
+    logits = np.array([[2.0, 1.0], [0.0, 1.0]])
+    artifacts.write_artifact(
+        run_dir, "prediction", 1, xr.Dataset({"logits": (("sample", "class"), logits)}), step=5, version=1
+    )
+    assert list(run.points().predicted) == ["x", "y"]
+
+
 def test_the_notebook_summary_shows_texts_and_runs_none(run_dir):
+    artifacts.write_error(run_dir, "landscape", 3, ValueError("no"), "")
     html = repviz.open_run(run_dir)._repr_html_()
     assert "&lt;b&gt;mine" in html
     assert "<b>" not in html
     assert "probe (3)" in html
+    assert "landscape (1)" in html
+    assert "best val accuracy" not in html  # the untrained network's is none

@@ -12,6 +12,8 @@ from repviz.errors import UserError
 from repviz.store import artifacts, run_folder
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError
 from repviz.store.metrics_table import COLUMNS, read_metrics
+from repviz.store.results_table import COLUMNS as RESULTS
+from repviz.store.results_table import read_results
 from repviz.store.sample_file import read_sample
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from repviz.figures.registry import Picture
     from repviz.figures.view import View
+    from repviz.map_widget import MapWidget
+    from repviz.theme import Theme
 
 
 def open_run(path: str | Path) -> Run:
@@ -116,6 +120,45 @@ class Run:
         columns = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
         return pd.DataFrame(rows, columns=columns)
 
+    def results(self) -> pd.DataFrame:
+        """``results.csv``: scores of the best epoch and of the baseline, by name; no rows before training has ended."""
+        import pandas as pd
+
+        rows = read_results(self.path)
+        return pd.DataFrame.from_dict(rows, orient="index", columns=RESULTS[1:]).rename_axis(RESULTS[0])
+
+    def points(self, epoch: int | str = "best") -> pd.DataFrame:
+        """What is known of every point of the sample, a row each: ``index``, ``id``, ``label``, ``split``, ``text``.
+
+        Also the tabular columns, and of the epoch with predictions nearest to ``epoch`` (``best``, ``last`` or a
+        number) ``predicted``, ``confidence``, ``correct``. Row numbers are those of ``sample`` in every dataset.
+        """
+        import pandas as pd
+
+        from repviz.exports.pictures import wanted_epoch
+        from repviz.exports.points import point_columns
+
+        columns, _ = point_columns(self, wanted_epoch(self, epoch))
+        return pd.DataFrame(columns).rename_axis("sample")
+
+    def map(
+        self, layer: str | None = None, epoch: int | None = None, method: str | None = None, theme: Theme = "light"
+    ) -> MapWidget:
+        """A layer's map as a widget for notebooks, with a slider of epochs and a lasso for ``.selected`` points.
+
+        Args:
+            layer: default: the penultimate one.
+            epoch: what is shown first; default: the last.
+            method: ``umap`` or ``pca``; default: UMAP where there is one.
+            theme: ``light`` or ``dark``.
+
+        Raises:
+            UserError: there is no such map, or the extra ``notebook`` is not installed.
+        """
+        from repviz.map_widget import MapWidget
+
+        return MapWidget(self, layer, epoch, method, theme)
+
     def figure(self, kind: str, epoch: int | None = None, **view: Any) -> go.Figure:
         """Draw ``kind`` at ``epoch`` (default: the whole run where it is drawn as one, else the last epoch).
 
@@ -153,17 +196,31 @@ class Run:
         return f"Run({str(self.path)!r})"
 
     def _repr_html_(self) -> str:
-        info = self.info()
-        rows = read_metrics(self.path)
+        info, rows, results = self.info(), read_metrics(self.path), read_results(self.path)
+        scored = [row for row in rows if "val_accuracy" in row and row["epoch"] > 0]
+        best = max(scored, key=lambda row: row["val_accuracy"], default=None)
+        baseline = results.get("logistic_regression")
+        failed = [f"{kind} ({len(self.errors(kind))})" for kind in self.kinds() if self.errors(kind)]
+        failed += [f"{kind} (run)" for kind in self.kinds() if self.run_error(kind)]
         facts = {
             "state": info["state"],
-            "epochs": rows[-1]["epoch"] if rows else 0,
-            "best val accuracy": max((r["val_accuracy"] for r in rows if "val_accuracy" in r), default=None),
+            "epochs": int(rows[-1]["epoch"]) if rows else 0,
+            "best val accuracy": best and f"{best['val_accuracy']:.4f} at epoch {int(best['epoch'])}",
+            "logistic regression": baseline and f"{baseline['val_accuracy']:.4f}",
             "data": info.get("data", {}).get("path"),
+            "points": ", ".join(f"{number} {split}" for split, number in info.get("sample", {}).items() if number),
+            "classes": len(info.get("classes", [])),
+            "layers": ", ".join(info.get("layers", [])),
             "artifacts": ", ".join(f"{kind} ({self._count(kind)})" for kind in self.kinds()) or "none",
+            "failed": ", ".join(failed),
         }
-        lines = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
-        return f"<table><caption>repviz run {escape(self.name)}</caption>{lines}</table>"
+        left = 'style="text-align: left"'
+        lines = "".join(
+            f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(str(value))}</td></tr>"
+            for name, value in facts.items()
+            if value not in (None, "", 0) or name == "epochs"
+        )
+        return f"<table><caption {left}>repviz run {escape(self.name)}</caption>{lines}</table>"
 
     def _count(self, kind: str) -> str:
         return "run" if artifacts.has_run_artifact(self.path, kind) else str(len(self.epochs(kind)))

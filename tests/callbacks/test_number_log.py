@@ -29,7 +29,7 @@ def expected(run: Run) -> dict[tuple[str, int], float]:
     found = {}
     for kind, known in all_classes().items():
         datasets = [run.read(kind, epoch) for epoch in run.epochs(kind)]
-        if kind == "trajectory":
+        if kind == "trajectory" and kind in run.kinds():
             datasets = [run.read(kind)]
         for dataset in datasets:
             for name, number in known().key_numbers(dataset).items():
