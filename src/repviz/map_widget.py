@@ -100,6 +100,9 @@ class MapWidget(ipywidgets.VBox):
         """The rows of ``points`` that are selected."""
         return self.points.iloc[self.selected]
 
+    def __repr__(self) -> str:
+        return f"MapWidget({self._title.value!r})"
+
     def _scatter(self, epoch: int, theme: Theme, height: int) -> jscatter.Scatter:
         x_min, x_max, y_min, y_max = self._footage.box(0)
         half = _MARGIN * max(x_max - x_min, y_max - y_min, 1e-9) / 2  # one scale for both axes, through all epochs

@@ -3,14 +3,11 @@
 import csv
 import json
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 import xarray as xr
-from werkzeug.test import Client
-from werkzeug.wrappers import Response
 
 from repviz.cli import main
 from repviz.errors import UserError
@@ -19,24 +16,7 @@ from repviz.exports.parquet import write_parquet
 from repviz.exports.tensorboard import write_tensorboard
 from repviz.run import open_run
 from repviz.store.artifacts import write_artifact
-
-
-def read_by_tensorboard(folder):
-    """Shapes of all tensors, the first tensor's numbers and its metadata, as TensorBoard serves them to its page."""
-    projector = pytest.importorskip("tensorboard.plugins.projector.projector_plugin")
-    context = SimpleNamespace(data_provider=None, logdir=str(folder))
-    apps = projector.ProjectorPlugin(context).get_plugin_apps()
-
-    def ask(route, **query):
-        answer = Client(apps[route], Response).get("/", query_string={"run": ".", **query})
-        assert answer.status_code == 200, answer.get_data()
-        return answer.get_data()
-
-    embeddings = json.loads(ask(projector.CONFIG_ROUTE))["embeddings"]
-    shapes = {entry["tensorName"]: tuple(entry["tensorShape"]) for entry in embeddings}
-    name = embeddings[0]["tensorName"]
-    numbers = np.frombuffer(ask(projector.TENSOR_ROUTE, name=name), np.float32)
-    return shapes, numbers, ask(projector.METADATA_ROUTE, name=name).decode()
+from tests.exports.readers import read_by_tensorboard
 
 
 def test_tensorboard_reads_vectors_and_metadata(run, tmp_path, capsys):

@@ -5,7 +5,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from repviz.cli import main
 from repviz.errors import UserError
@@ -13,8 +12,9 @@ from repviz.exports.report import write_report
 from repviz.exports.report_maps import map_data, quantised, usual
 from repviz.run import open_run
 from repviz.store.artifacts import write_error
-from tests.dashboards.browser.watching import ARGUMENTS, SLOW
+from tests.dashboards.browser.watching import SLOW
 from tests.exports.conftest import OTHERS
+from tests.exports.readers import offline
 
 
 @pytest.fixture(scope="module")
@@ -24,21 +24,8 @@ def report(run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(report, chromium):
-    """The report in Chromium with the network off; nothing may be asked for but the file itself."""
-    asked, errors = [], []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        context = browser.new_context(viewport={"width": 1200, "height": 800})
-        context.set_offline(True)
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.goto(report.as_uri())
+    with offline(report, chromium) as page:
         yield page
-        browser.close()
-    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [report.as_uri()]
-    assert errors == []
 
 
 def test_every_section_is_there_and_its_figures_are_drawn(page):

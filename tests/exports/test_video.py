@@ -3,7 +3,6 @@
 import itertools
 import os
 
-import av
 import numpy as np
 import pytest
 
@@ -14,19 +13,11 @@ from repviz.exports.motion import Moment
 from repviz.exports.video import VideoSettings, frames, n_frames, write_video
 from repviz.run import open_run
 from repviz.theme import class_colors
+from tests.exports.readers import decoded
 
 SMALL = {"size": (480, 360), "fps": 12, "seconds_per_epoch": 0.25}
 FRAMES = 6 + 3 * 3 + 18
 """Half a second, three epochs of a quarter, one and a half seconds."""
-
-
-def decoded(path):
-    """Pictures and the first video stream's facts."""
-    with av.open(path) as container:
-        stream = container.streams.video[0]
-        seconds = container.duration / av.time_base
-        facts = (stream.codec_context.name, stream.width, stream.height, float(stream.average_rate), seconds)
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)], facts
 
 
 @pytest.mark.parametrize(("ending", "codec"), [("mp4", "h264"), ("webm", "vp9")])

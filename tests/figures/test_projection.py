@@ -149,3 +149,9 @@ def test_labels_stand_at_medians_and_give_way_to_larger_classes():
     assert label_positions(points, labels, [0, 1, 2]) == {0: (0, 0), 2: (1, 1)}
     assert label_positions(points, labels, [1, 2]) == {1: (0.01, 0), 2: (1, 1)}
     assert label_positions(points * np.nan, labels, [0]) == {}
+
+
+def test_without_umap_the_default_is_the_method_there_is():
+    dataset = make().sel(method=["pca"])
+    assert figure(dataset, View()).to_json() == figure(make(), View(method="pca")).to_json()
+    assert figure(make(), View()).to_json() == figure(make(), View(method="umap")).to_json()

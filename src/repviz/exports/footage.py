@@ -8,6 +8,7 @@ import xarray as xr
 
 from repviz.errors import UserError
 from repviz.figures.projection import METHOD_NAMES, class_names
+from repviz.figures.view import usual_layer, usual_method
 from repviz.run import Run
 from repviz.store.artifacts import read_artifact
 
@@ -143,7 +144,7 @@ def chosen_layer(run: Run, layer: str | None) -> str:
     """
     layers = [str(name) for name in _read(run, epochs_of(run)[-1])["layer"].values]
     if layer is None:
-        return "penultimate" if "penultimate" in layers else layers[-1]
+        return usual_layer(layers)
     if layer not in layers:
         raise UserError(f"run {run.name} has no map of the layer {layer!r}; there is {', '.join(layers)}")
     return layer
@@ -157,7 +158,7 @@ def chosen_method(run: Run, dataset: xr.Dataset, method: str | None) -> str:
     """
     methods = [str(name) for name in dataset["method"].values]
     if method is None:
-        return "umap" if "umap" in methods else methods[0]
+        return usual_method(methods)
     if method not in methods:
         raise UserError(f"run {run.name} has no maps by {method!r}; there is {', '.join(methods)}")
     return method

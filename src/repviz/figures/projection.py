@@ -14,7 +14,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
-from repviz.figures.view import View
+from repviz.figures.view import View, usual_method
 from repviz.theme import LOOKS, SPLIT_NAMES, SPLIT_SIZES, SPLIT_SYMBOLS, class_colors, template
 
 METHOD_NAMES = {"pca": "PCA", "umap": "UMAP"}
@@ -32,7 +32,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         UserError: the layer or the method is not in the dataset.
     """
     layers = _chosen(dataset, "layer", view.layer)
-    method = _chosen(dataset, "method", view.method)[0]
+    method = usual_method(_chosen(dataset, "method", view.method))
     columns = min(_COLUMNS, len(layers))
     rows = math.ceil(len(layers) / columns)
     titles = [_title(dataset, layer, method) for layer in layers]

@@ -18,13 +18,18 @@ def usual_layer(layers: Sequence[str]) -> str:
     return "penultimate" if "penultimate" in layers else layers[-1]
 
 
+def usual_method(methods: Sequence[str]) -> str:
+    """The projection's method that is drawn where none is chosen: UMAP where there is one, else the first."""
+    return "umap" if "umap" in methods else methods[0]
+
+
 @dataclass(frozen=True)
 class View:
     """How a dataset is to be drawn.
 
     Attributes:
         layer: one layer; None = all of them.
-        method: which projection, ``umap`` or ``pca``.
+        method: which projection, ``umap`` or ``pca``; None = the usual one.
         theme: ``light`` or ``dark``.
         selection: sample indices to stress; empty = none.
         classes: class indices to draw (-1 = points without a class); None = all.
@@ -36,7 +41,7 @@ class View:
     """
 
     layer: str | None = None
-    method: str = "umap"
+    method: str | None = None
     theme: Literal["light", "dark"] = "light"
     selection: tuple[int, ...] = ()
     classes: tuple[int, ...] | None = None
