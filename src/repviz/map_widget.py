@@ -27,6 +27,8 @@ MS_PER_EPOCH = 700
 _GLIDE_MS = 450
 _MARGIN = 1.06
 _OPACITY, _UNSELECTED = 0.85, 0.12
+_ROOM_AT_SCALE_1 = 30
+"""Square pixels per point, as on the dashboard: the fewer points on the larger map, the larger they are."""
 _LONGEST_LEGEND = 24
 """Classes; with more the legend would be longer than the map is high."""
 
@@ -115,7 +117,8 @@ class MapWidget(ipywidgets.VBox):
         scatter.background(look.surface)
         scatter.axes(False)
         scatter.color(by="class", map=colors)
-        scatter.size(by="split", map=dict(zip(self.points["split"].cat.categories, SPLIT_SIZES, strict=True)))
+        scale = min(1.2, max(0.55, (height**2 / len(self.points) / _ROOM_AT_SCALE_1) ** 0.3))
+        scatter.size(by="split", map=dict(zip(SPLIT_NAMES, (size * scale for size in SPLIT_SIZES), strict=True)))
         shown = [name for name in ("id", "class", "split", "predicted", "confidence") if name in self.points]
         preview = {"preview": "text", "preview_text_lines": 4} if "text" in self.points else {}
         scatter.tooltip(True, properties=shown, histograms=False, **preview)

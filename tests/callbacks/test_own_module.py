@@ -1,7 +1,12 @@
 """Anyone's LightningModule and data: a convolutional network on scikit-learn's digits, in a plain script."""
 
+import os
+import subprocess
+import sys
+
 import lightning as L
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -28,6 +33,7 @@ from repviz.errors import UserError
 from repviz.run import Run
 from repviz.snapshot import Sample
 from repviz.store.listing import table
+from tests.conftest import ROOT
 
 LAYERS = ("encoder.0", "encoder.4")
 POINTS = SampleSettings(size=120, excluded=0)
@@ -191,3 +197,19 @@ def test_a_stream_needs_the_points_and_takes_them(tmp_path):
     run = only_run(tmp_path / "yes")
     assert run.epochs("similarity") == [0, 1]
     assert list(run.sample()["id"].values) == list(ids)
+
+
+def test_the_example_script_makes_a_run_and_its_logger_has_the_key_numbers(tmp_path):
+    script = ROOT / "examples" / "own_model.py"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    run = repviz.open_run(folder)
+    epochs = {kind: run.epochs(kind) for kind in run.kinds()}
+    assert epochs == {kind: [0, 1, 2, 3, 4] for kind in ("geometry", "probe", "projection")}
+    probe = run.history("probe").accuracy.sel(layer="encoder.3")
+    assert float(probe[-1]) > float(probe[0])
+    (logged,) = (tmp_path / "logs").rglob("metrics.csv")
+    rows = pd.read_csv(logged).dropna(subset="probe/encoder.3/accuracy")
+    np.testing.assert_allclose(rows.sort_values("step")["probe/encoder.3/accuracy"], probe)

@@ -1,16 +1,21 @@
-"""A run with every kind of artifact, made up, that the exports only read."""
+"""A run with every kind of artifact, made up, that the exports only read; and a small one that was really trained."""
 
 import importlib
 from pathlib import Path
 
 import pytest
+import torch
 
+from repviz.cli import main
 from repviz.run import Run, open_run
 from repviz.store.artifacts import write_artifact
 from repviz.store.results_table import write_result
+from tests.conftest import ROOT
 from tests.dashboards.synthetic_run import STEPS, SyntheticRun
 
 OTHERS = ("geometry", "interpolation", "landscape", "prediction", "probe", "response", "similarity", "surface")
+CONFIGS = ("concat.yaml", "diagnostics/cheap.yaml")
+ON = ("probe", "geometry", "landscape", "surface")
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +59,22 @@ def grow(tmp_path):
         return other.path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained(packages, tmp_path_factory) -> Run:
+    """Two epochs of a small network, looked at by everything that is quick on few points."""
+    runs_dir = tmp_path_factory.mktemp("trained")
+    options = [part for name in CONFIGS for part in ("--config", str(ROOT / "configs" / name))]
+    options += [part for kind in ON for part in (f"--{kind}.enabled", "true")]
+    options += ["--landscape.resolution", "5", "--surface.resolution", "12", "--landscape.every_n_epochs", "1"]
+    options += ["--sample.size", "120", "--sample.excluded", "10", "--diagnostics", "inline"]
+    options += ["--video.enabled", "false", "--baseline.enabled", "false", "--trainer.max_epochs", "2"]
+    options += ["--trainer.accelerator", "cpu", "--runtime.torch_threads", "1"]
+    options += ["--model.hidden_dims", "[32, 16]", "--data.path", str(packages), "--runs-dir", str(runs_dir)]
+    threads = torch.get_num_threads()
+    main(["fit", *options])
+    torch.set_num_threads(threads)
+    (folder,) = runs_dir.iterdir()
+    main(["verify", "--run-dir", str(folder)])
+    return open_run(folder)

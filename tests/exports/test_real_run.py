@@ -7,36 +7,13 @@ import json
 import numpy as np
 import pyarrow.parquet
 import pytest
-import torch
 
 from repviz.cli import main
-from repviz.run import Run, open_run
-from tests.conftest import ROOT
+from repviz.run import Run
 from tests.dashboards.browser.watching import SLOW
 from tests.exports.readers import decoded, offline, read_by_tensorboard
 
 LAYERS = ("input", "block1", "block2", "penultimate", "logits")
-CONFIGS = ("concat.yaml", "diagnostics/cheap.yaml")
-ON = ("probe", "geometry", "landscape", "surface")
-
-
-@pytest.fixture(scope="module")
-def trained(packages, tmp_path_factory) -> Run:
-    """Two epochs of a small network, looked at by everything that is quick on few points."""
-    runs_dir = tmp_path_factory.mktemp("trained")
-    options = [part for name in CONFIGS for part in ("--config", str(ROOT / "configs" / name))]
-    options += [part for kind in ON for part in (f"--{kind}.enabled", "true")]
-    options += ["--landscape.resolution", "5", "--surface.resolution", "12", "--landscape.every_n_epochs", "1"]
-    options += ["--sample.size", "120", "--sample.excluded", "10", "--diagnostics", "inline"]
-    options += ["--video.enabled", "false", "--baseline.enabled", "false", "--trainer.max_epochs", "2"]
-    options += ["--trainer.accelerator", "cpu", "--runtime.torch_threads", "1"]
-    options += ["--model.hidden_dims", "[32, 16]", "--data.path", str(packages), "--runs-dir", str(runs_dir)]
-    threads = torch.get_num_threads()
-    main(["fit", *options])
-    torch.set_num_threads(threads)
-    (folder,) = runs_dir.iterdir()
-    main(["verify", "--run-dir", str(folder)])
-    return open_run(folder)
 
 
 def export(run: Run, what: str, *options: str) -> None:
