@@ -72,8 +72,9 @@ def looking(
 ) -> Iterator[Snapshot]:
     """A snapshot, for as long as the network is being observed."""
     with observing(network):
-        activations, logits = capture(network, network.sites(), sample.inputs)
-        yield Snapshot(epoch, 10 * epoch, sample, activations, logits, network, network.criterion, whole)
+        sites = network.sites()
+        activations, logits = capture(network, sites, sample.inputs)
+        yield Snapshot(epoch, 10 * epoch, sample, activations, logits, network, network.criterion, whole, sites)
 
 
 def part_of(sample: Sample, rows: np.ndarray, labels: np.ndarray | None = None) -> Sample:

@@ -58,6 +58,7 @@ class Snapshot:
         model: the network, in eval mode while the snapshot is looked at; None where only activations were kept.
         criterion: ``(logits, labels) -> loss``, the one that training uses.
         whole: the whole splits by name, for diagnostics that need more than the sample.
+        sites: the module whose output each layer is, None for the first input; empty where only activations were kept.
     """
 
     epoch: int
@@ -68,6 +69,7 @@ class Snapshot:
     model: nn.Module | None = field(default=None, repr=False)
     criterion: Callable[[Tensor, Tensor], Tensor] | None = field(default=None, repr=False)
     whole: Mapping[str, Rows] = field(default_factory=dict, repr=False)
+    sites: Mapping[str, nn.Module | None] = field(default_factory=dict, repr=False)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -49,6 +49,8 @@ def look_at(
     ids = np.array([f"p{i}" for i in range(n)])
     classes = tuple(f"class {k}" for k in range(n_classes))
     sample = Sample(inputs, np.asarray(labels, np.int64), split, np.arange(n), ids, classes)
+    sites = sites or {"input": None}
     with torch.no_grad():
-        activations, logits = capture(model, sites or {"input": None}, inputs)
-    return Snapshot(epoch, 10 * epoch, sample, activations, logits, model, criterion or nn.CrossEntropyLoss())
+        activations, logits = capture(model, sites, inputs)
+    criterion = criterion or nn.CrossEntropyLoss()
+    return Snapshot(epoch, 10 * epoch, sample, activations, logits, model, criterion, sites=sites)

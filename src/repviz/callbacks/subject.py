@@ -56,7 +56,7 @@ class Subject:
             layer: None if name is None else self.module.get_submodule(name) for layer, name in self.layers.items()
         }
         activations, logits = capture(self.module, sites, self.sample.inputs)
-        return Snapshot(epoch, step, self.sample, activations, logits, self.module, self.criterion, self.whole)
+        return Snapshot(epoch, step, self.sample, activations, logits, self.module, self.criterion, self.whole, sites)
 
 
 def named_layers(module: nn.Module, asked: Iterable[str]) -> dict[str, str | None]:

@@ -7,8 +7,11 @@ three points for that reason): distances and the share of equal predictions come
 The surrogate draws the network's decisions on a map instead: a nearest-neighbour classifier (Fix & Hodges, 1951; as in
 Rodrigues, Espadoto, Hirata & Telea, 2019, Information 10) of the network's predictions on a layer's first two
 principal components.
+
+On the same plane single units are asked what they answer: the response of a neuron as a surface over its inputs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -19,11 +22,12 @@ from torch import Tensor
 
 from repviz.diagnostics.alignment import DISTINCT, steady_axes
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
-from repviz.diagnostics.forward import predicted_logits, required_model
+from repviz.diagnostics.forward import required_model
 from repviz.diagnostics.layers import TRAIN, VAL, activations_of
 from repviz.diagnostics.pca import principal_axes, principal_scores
+from repviz.diagnostics.response import column, most_varying
 from repviz.errors import UserError
-from repviz.snapshot import Snapshot
+from repviz.snapshot import Snapshot, capture
 
 REFERENCE = "0: where columns were standardised, their mean over the train set"
 _BEYOND = 0.08
@@ -36,28 +40,31 @@ class Surface(Diagnostic):
 
     Attributes:
         resolution: grid points along each side.
-        layer: on whose map the surrogate works; the last before the logits when not given.
+        layer: on whose map the surrogate works, and whose units are looked at; the last before the logits when not given.
         n_neighbors: of the surrogate classifier.
+        n_units: units of the layer that are looked at on the plane, those of highest variance at the first observed
+            epoch, the same ones ever after.
     """
 
     kind: ClassVar[str] = "surface"
     version: ClassVar[int] = 1
-    chain: ClassVar[Literal["none", "first", "previous", "both"]] = "previous"
+    chain: ClassVar[Literal["none", "first", "previous", "both"]] = "both"
     key_variables: ClassVar[tuple[str, ...]] = ("agreement", "surrogate_agreement")
 
     resolution: int = 96
     layer: str | None = None
     n_neighbors: int = 15
+    n_units: int = 4
 
     def __post_init__(self) -> None:
         """Raises: UserError: a setting is out of range."""
-        for name, least in (("resolution", 2), ("n_neighbors", 1)):
+        for name, least in (("resolution", 2), ("n_neighbors", 1), ("n_units", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"surface.{name} must be {least} or more; it is {getattr(self, name)!r}")
 
     @property
     def asked_layers(self) -> tuple[str, ...]:
-        """The surrogate's layer."""
+        """The layer of surrogate and units."""
         return () if self.layer is None else (self.layer,)
 
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
@@ -70,7 +77,8 @@ class Surface(Diagnostic):
             UserError: the snapshot comes without the model, or the layer is not there.
             FloatingPointError: the layer's activations are NaN or infinite.
         """
-        model, sample = required_model(snapshot, self.kind), snapshot.sample
+        model, sample, layer = required_model(snapshot, self.kind), snapshot.sample, self._layer(snapshot)
+        activations = activations_of(snapshot, [layer], "surface.layer")
         embeddings = sample.inputs[0]
         points = embeddings.flatten(1).double().cpu()
         plane = principal_plane(_rows_or_all(points, sample.split == TRAIN))
@@ -78,14 +86,20 @@ class Surface(Diagnostic):
         x, y = (grid_axis(xy[:, i], self.resolution) for i in (0, 1))
         grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
-        def on_plane(where: np.ndarray) -> Tensor:
+        def on_plane(where: np.ndarray) -> tuple[Mapping[str, Tensor], Tensor]:
             there = from_plane(plane, where).to(embeddings).view(-1, *embeddings.shape[1:])
             others = [torch.zeros(len(there), *other.shape[1:]).to(other) for other in sample.inputs[1:]]
-            return predicted_logits(model, [there, *others])
+            sites = {name: site for name, site in snapshot.sites.items() if name == layer}
+            found, logits = capture(model, sites, [there, *others])
+            return found, logits.cpu()
 
-        probability = on_plane(grid).softmax(1).view(len(y), len(x), -1).numpy()
+        found, logits = on_plane(grid)
+        probability = logits.softmax(1).view(len(y), len(x), -1).numpy()
         real = snapshot.logits.argmax(1).cpu().numpy()
-        flat = on_plane(xy).argmax(1).numpy()
+        flat = on_plane(xy)[1].argmax(1).numpy()
+        units = self._units(activations, earlier.first) if found else []
+        answers = [column(found, unit).cpu().numpy().reshape(len(y), len(x)) for unit in units]
+        really = [column(activations, unit).cpu().numpy() for unit in units]
         names = (
             ("probability", ("y", "x", "class"), probability, "probability of the class", "1"),
             ("prediction", ("y", "x"), probability.argmax(2), "most probable class", "index"),
@@ -95,27 +109,36 @@ class Surface(Diagnostic):
             ("on_plane_prediction", ("sample",), flat, "class that it predicts at the projection", "index"),
             ("agreement", (), (real == flat).mean(), "share of points whose two predictions are equal", "1"),
             ("explained_variance_ratio", ("axis",), plane.share, "share of the variance along the axis", "1"),
+            ("unit_activation", ("unit", "y", "x"), _stacked(answers, (len(y), len(x))),
+             "activation of the unit on the plane", "of the activations"),
+            ("unit_sample_activation", ("unit", "sample"), _stacked(really, (len(sample),)),
+             "activation of the unit at the point itself", "of the activations"),
             ("label", ("sample",), sample.labels, "class; -1: none of them", "index"),
             ("split", ("sample",), sample.split, "0 train, 1 val, 2 excluded", "index"),
             ("class_name", ("class",), np.array(sample.classes, dtype=str), "name of the class", "name"),
+        )  # fmt: skip
+        variables = {n: (dims, values, {"long_name": text, "units": of}) for n, dims, values, text, of in names}
+        surrogate = self._surrogate(
+            activations[layer].double().cpu(), sample.split, real, _map_before(earlier.previous, layer, len(sample))
         )
-        variables = {
-            name: (dims, values, {"long_name": text, "units": units}) for name, dims, values, text, units in names
-        }
-        surrogate, layer = self._surrogate(snapshot, real, earlier.previous)
         axes = {name: (name, v, {"long_name": f"along PC{i}"}) for i, (name, v) in enumerate((("x", x), ("y", y)), 1)}
+        axes |= {"unit": ("unit", np.array(units, dtype=str), {"long_name": "layer and number of the unit"})}
         attrs = {"reference": REFERENCE, "layer": layer}
         return xr.Dataset(variables | surrogate, axes, attrs)
 
-    def _surrogate(
-        self, snapshot: Snapshot, predicted: np.ndarray, previous: xr.Dataset | None
-    ) -> tuple[dict[str, tuple], str]:
+    def _layer(self, snapshot: Snapshot) -> str:
         before = [name for name in snapshot.layers if name != "logits"]
-        layer = self.layer or (before or snapshot.layers)[-1]
-        points = activations_of(snapshot, [layer], "surface.layer")[layer].double().cpu()
-        split = snapshot.sample.split
+        return self.layer or (before or snapshot.layers)[-1]
+
+    def _units(self, activations: Mapping[str, Tensor], first: xr.Dataset | None) -> list[str]:
+        if first is not None and "unit" in first.variables:
+            return [unit for unit in map(str, first["unit"].values) if unit.rpartition(":")[0] in activations]
+        return [f"{layer}:{k}" for layer, points in activations.items() for k in most_varying(points, self.n_units)]
+
+    def _surrogate(
+        self, points: Tensor, split: np.ndarray, predicted: np.ndarray, before: np.ndarray | None
+    ) -> dict[str, tuple]:
         learned = split == TRAIN if (split == TRAIN).any() else np.ones(len(split), bool)
-        before = _map_before(previous, layer, len(points))
         xy, _ = onto(principal_plane(points[learned], None if before is None else before[learned]), points)
         x, y = (grid_axis(xy[:, i], self.resolution) for i in (0, 1))
         regions, agreement = surrogate_regions(xy, predicted, split, (x, y), self.n_neighbors)
@@ -126,8 +149,7 @@ class Surface(Diagnostic):
             ("surrogate_y", ("map_y",), y, "along the layer's PC2", "of the activations"),
             ("surrogate_agreement", (), np.float64(agreement), "share of val points on which it is the network's", "1"),
         )
-        found = {n: (dims, values, {"long_name": text, "units": units}) for n, dims, values, text, units in names}
-        return found, layer
+        return {n: (dims, values, {"long_name": text, "units": units}) for n, dims, values, text, units in names}
 
 
 class PrincipalPlane(NamedTuple):
@@ -220,6 +242,10 @@ def _map_before(previous: xr.Dataset | None, layer: str, n: int) -> np.ndarray |
     if previous is None or previous.attrs.get("layer") != layer or previous.sizes["sample"] != n:
         return None
     return previous["surrogate_xy"].values
+
+
+def _stacked(parts: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    return np.stack(parts) if parts else np.zeros((0, *shape), np.float32)
 
 
 def _rows_or_all(points: Tensor, wanted: np.ndarray) -> Tensor:

@@ -1,0 +1,236 @@
+"""A surface in a box with axes, drawn from the back to the front, with lines and points that it can hide."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cairo
+import numpy as np
+from manim import ManimColor
+from matplotlib.ticker import MaxNLocator
+
+from repviz.scenes.lettering import PIXEL, fitted_line, write
+from repviz.scenes.painting import Box, ink, marks, polyline
+from repviz.scenes.space import View, corners, heights_at, lighting, refined, seen
+from repviz.theme import Look, Theme, scale_colors
+
+_FINEST = 61
+"""Points along a side up to which a coarse grid is refined, so that colours change evenly."""
+_HALF_HEIGHT = 0.52
+"""Of the box, in half sides of its floor."""
+
+
+class Axis(NamedTuple):
+    """What stands along an edge of the box.
+
+    Attributes:
+        title: what is measured.
+        label: how a value is written.
+    """
+
+    title: str
+    label: Callable[[float], str] = "{:.3g}".format
+
+
+class Dots(NamedTuple):
+    """Points in the box.
+
+    Attributes:
+        places: ``(n, 3)`` in the units of the axes.
+        colors: ``(n, 3)`` red, green and blue, 0 to 1.
+        radius: in pixels of a picture that is 720 high.
+        opacity: 0 to 1.
+    """
+
+    places: np.ndarray
+    colors: np.ndarray
+    radius: float
+    opacity: float = 1.0
+
+
+class Path(NamedTuple):
+    """A line in the box: ``(n, 3)`` places in the units of the axes, colour, and width in pixels."""
+
+    places: np.ndarray
+    color: str
+    width: float
+
+
+@dataclass
+class Relief:
+    """A box for surfaces ``(n_x, n_y)`` over one grid.
+
+    Attributes:
+        x, y: evenly spaced coordinates of the grid, of one unit: they keep one scale.
+        low, high: heights of floor and ceiling.
+        axes: of x, y and height.
+        box: where on the picture.
+        theme: for colours from low to high.
+        look: the theme's colours.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    low: float
+    high: float
+    axes: tuple[Axis, Axis, Axis]
+    box: Box
+    theme: Theme
+    look: Look
+    _table: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._table = np.array([ManimColor(color).to_rgb() for color in scale_colors(self.theme, 256)])
+        extents = np.array([np.ptp(self.x), np.ptp(self.y)])
+        self._middle = np.array([self.x.mean(), self.y.mean()])
+        self._scale = 2 / extents.max()
+        self._half = extents * self._scale / 2
+        self._ticks = [MaxNLocator(nbins=4, steps=[1, 2, 5, 10]).tick_values(*ends) for ends in self._ends()]
+
+    def paint(
+        self,
+        context: cairo.Context,
+        heights: np.ndarray,
+        view: View,
+        paths: Sequence[Path] = (),
+        dots: Sequence[Dots] = (),
+        opacity: float = 1.0,
+    ) -> None:
+        """Draw box, surface ``(n_x, n_y)``, lines and points; where a height is not finite, the surface has a hole."""
+        if opacity <= 0:
+            return
+        with_layer = opacity < 1
+        if with_layer:
+            context.push_group()
+        self._paint_box(context, view)
+        self._paint_inside(context, heights, view, paths, dots)
+        if with_layer:
+            context.pop_group_to_source()
+            context.paint_with_alpha(opacity)
+
+    def colored(self, values: np.ndarray) -> np.ndarray:
+        """Colours ``(..., 3)`` of heights."""
+        share = (np.nan_to_num(values, nan=self.low) - self.low) / (self.high - self.low)
+        return self._table[np.clip(np.rint(share * 255), 0, 255).astype(int)]
+
+    def on_surface(self, heights: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """``(n, 3)``: the places ``(n, 2)`` and the height of the surface there."""
+        return np.column_stack([places, heights_at(heights, places, (self.x, self.y))])
+
+    def _ends(self) -> list[tuple[float, float]]:
+        return [(self.x[0], self.x[-1]), (self.y[0], self.y[-1]), (self.low, self.high)]
+
+    def _in_box(self, places: np.ndarray) -> np.ndarray:
+        flat = (places[..., :2] - self._middle) * self._scale
+        up = ((places[..., 2] - self.low) / (self.high - self.low) * 2 - 1) * _HALF_HEIGHT
+        return np.concatenate([flat, up[..., None]], axis=-1)
+
+    def _on_picture(self, points: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """Places on the picture and nearness of points of the box."""
+        where, nearness = seen(points, view)
+        left, low, width, height = self.box
+        return where * min(width / 3.1, height / 2.6) + [left + width / 2, low + height / 2], nearness
+
+    def _paint_box(self, context: cairo.Context, view: View) -> None:
+        """The floor with a grid, the edge of the heights, ticks and titles; turned by 0 to 90 degrees."""
+        half_x, half_y = self._half
+        for k, (half, across) in enumerate(((half_x, half_y), (half_y, half_x))):
+            ends, ticks = self._ends()[k], self._ticks[k]
+            for tick in ticks[(ticks >= ends[0]) & (ticks <= ends[1])]:
+                at = (tick - self._middle[k]) * self._scale
+                line = [[at, -across], [at, across]] if k == 0 else [[-across, at], [across, at]]
+                there, _ = self._on_picture(np.column_stack([line, [-_HALF_HEIGHT] * 2]), view)
+                ink(context, self.look.grid)
+                polyline(context, there, 1.2 * PIXEL)
+                # labels along the near edges: x along y = -half, y along x = half
+                near, far = (there[0], there[1]) if k == 0 else (there[1], there[0])
+                self._label(context, self.axes[k].label(tick), near, near - far, 16 * PIXEL, 15)
+            middle = [0, -half_y, -_HALF_HEIGHT] if k == 0 else [half_x, 0, -_HALF_HEIGHT]
+            inside, _ = self._on_picture(np.array([middle, [0, 0, -_HALF_HEIGHT]]), view)
+            self._label(context, self.axes[k].title, inside[0], inside[0] - inside[1], 42 * PIXEL, 17)
+        self._paint_heights(context, view)
+
+    def _paint_heights(self, context: cairo.Context, view: View) -> None:
+        """The upright edge at the left, with ticks; from above it is not seen."""
+        if view.elevation > 70:
+            return
+        corner = np.array([-self._half[0], -self._half[1]])
+        edge, _ = self._on_picture(np.array([[*corner, -_HALF_HEIGHT], [*corner, _HALF_HEIGHT]]), view)
+        ink(context, self.look.muted, 0.6)
+        polyline(context, edge, 1.2 * PIXEL)
+        ticks = self._ticks[2]
+        for tick in ticks[(ticks >= self.low) & (ticks <= self.high)]:
+            share = (tick - self.low) / (self.high - self.low)
+            at = edge[0] + (edge[1] - edge[0]) * share
+            line = fitted_line(self.axes[2].label(tick), 15)
+            write(context, line, self.look.muted, (at[0] - 10 * PIXEL, at[1] - 5 * PIXEL), "right")
+            polyline(context, np.array([at, at - [6 * PIXEL, 0]]), 1.2 * PIXEL)
+        title = fitted_line(self.axes[2].title, 17)
+        write(context, title, self.look.muted, (edge[1][0], edge[1][1] + 16 * PIXEL), "center")
+
+    def _label(
+        self, context: cairo.Context, text: str, near: np.ndarray, outward: np.ndarray, gap: float, size: float
+    ) -> None:
+        at = near + outward / max(float(np.linalg.norm(outward)), 1e-9) * gap
+        write(context, fitted_line(text, size), self.look.muted, (at[0], at[1] - 0.35 * size * PIXEL), "center")
+
+    def _paint_inside(
+        self,
+        context: cairo.Context,
+        heights: np.ndarray,
+        view: View,
+        paths: Sequence[Path],
+        dots: Sequence[Dots],
+    ) -> None:
+        """Everything in the box, what is far first."""
+        fine = refined(heights, _FINEST)
+        x, y = (np.linspace(axis[0], axis[-1], n) for axis, n in zip((self.x, self.y), fine.shape, strict=True))
+        grid = np.stack([*np.meshgrid(x, y, indexing="ij"), fine], axis=-1)
+        points = self._in_box(grid)
+        around = corners(fine.shape)
+        places, nearness = self._on_picture(points.reshape(-1, 3), view)
+        faces = places[around].reshape(-1, 8)
+        solid = np.isfinite(faces).all(axis=1)
+        colors = self.colored(fine.ravel()[around].mean(axis=1)) * (0.62 + 0.38 * lighting(points).reshape(-1, 1))
+        near = [nearness[around].mean(axis=1)]
+        cell = 2.0 / max(fine.shape)
+        segments = [self._segments(path, view) for path in paths]
+        near += [where[1] + 2 * cell for where in segments]
+        spots = [self._on_picture(self._in_box(part.places), view) for part in dots]
+        near += [where[1] + cell for where in spots]
+        order = np.argsort(np.concatenate(near), kind="stable")
+        owner = np.repeat(np.arange(len(near)), [len(part) for part in near])
+        starts = np.cumsum([0, *(len(part) for part in near)])
+        faces_list, colors_list = faces.tolist(), np.clip(colors, 0, 1).tolist()
+        context.set_line_join(cairo.LINE_JOIN_ROUND)
+        for number in order.tolist():
+            which = int(owner[number])
+            k = number - int(starts[which])
+            if which == 0:
+                if solid[k]:
+                    _paint_face(context, faces_list[k], colors_list[k])
+            elif which <= len(paths):
+                ink(context, paths[which - 1].color)
+                polyline(context, segments[which - 1][0][k], paths[which - 1].width * PIXEL)
+            else:
+                part = dots[which - 1 - len(paths)]
+                ink(context, part.colors[k], part.opacity)
+                marks(context, "circle", spots[which - 1 - len(paths)][0][k : k + 1], part.radius * PIXEL)
+
+    def _segments(self, path: Path, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """Short pieces ``(n, 2, 2)`` of a path on the picture, and their nearness."""
+        where, nearness = self._on_picture(self._in_box(path.places), view)
+        return np.stack([where[:-1], where[1:]], axis=1), (nearness[:-1] + nearness[1:]) / 2
+
+
+def _paint_face(context: cairo.Context, face: list[float], color: list[float]) -> None:
+    """A filled face, its rim in its own colour: else what is behind shines through between two faces."""
+    context.move_to(face[0], face[1])
+    context.line_to(face[2], face[3])
+    context.line_to(face[4], face[5])
+    context.line_to(face[6], face[7])
+    context.close_path()
+    context.set_source_rgb(color[2], color[1], color[0])
+    context.fill_preserve()
+    context.set_line_width(0.7 * PIXEL)
+    context.stroke()
