@@ -44,9 +44,9 @@ class Line(NamedTuple):
 class Words(Painting):
     """A line of text that stands still."""
 
-    def __init__(self, line: Line, color: str, at: tuple[float, float], anchor: str) -> None:
+    def __init__(self, line: Line, color: str, at: tuple[float, float], anchor: str, angle: float) -> None:
         """Args: as of ``write``."""
-        super().__init__(lambda context: write(context, line, color, at, anchor))
+        super().__init__(lambda context: write(context, line, color, at, anchor, angle))
         self.clear_updaters()
         self.line = line
 
@@ -60,6 +60,7 @@ def words(
     bold: bool = False,
     anchor: str = "left",
     room: float | None = None,
+    angle: float = 0.0,
 ) -> Words:
     """One line of text that stands still, its baseline and its ``left``, ``center`` or ``right`` end at ``at``.
 
@@ -71,8 +72,9 @@ def words(
         bold: in the weight of titles.
         anchor: which end is at ``at``.
         room: width in units of the scene; what is longer is cut with an ellipsis.
+        angle: by which it is turned, in radians.
     """
-    return Words(fitted_line(text, size, bold, room), color, at, anchor)
+    return Words(fitted_line(text, size, bold, room), color, at, anchor, angle)
 
 
 def changing(
@@ -98,13 +100,15 @@ def changing(
 
 
 def write(
-    context: cairo.Context, line: Line, color: str, at: tuple[float, float], anchor: str = "left", opacity: float = 1.0
+    context: cairo.Context, line: Line, color: str, at: tuple[float, float], anchor: str = "left", angle: float = 0.0
 ) -> None:
-    """Draw a line of text, its baseline and its ``anchor`` end at ``at``."""
+    """Draw a line of text, its baseline and its ``anchor`` end at ``at``, turned there by ``angle`` (radians)."""
     end = {"left": line.left, "center": (line.left + line.right) / 2, "right": line.right}[anchor]
     context.save()
-    context.translate(at[0] - end, at[1])
-    ink(context, color, opacity)
+    context.translate(*at)
+    context.rotate(angle)
+    context.translate(-end, 0)
+    ink(context, color)
     for stroke in line.strokes:
         context.move_to(*stroke[0, 0])
         for _, one, other, to in stroke.tolist():

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import cairo
 import numpy as np
 import xarray as xr
-from manim import ManimColor, Mobject, ValueTracker, linear, smooth
+from manim import Mobject, ValueTracker, linear, smooth
 
 from repviz.errors import UserError
 from repviz.run import Run
 from repviz.scenes.curve import chart
 from repviz.scenes.lettering import changing, words
-from repviz.scenes.painting import Painting
+from repviz.scenes.painting import Painting, rgb
 from repviz.scenes.relief import Axis, Dots, Path, Relief
 from repviz.scenes.space import View
 from repviz.scenes.stage import MAIN, PAD, SIDE, RunScene, needed
@@ -52,7 +52,7 @@ class LossLandscapeFlight(RunScene):
         split = "train" if np.isfinite(path["loss"]).any() else "val"
         prefix = "" if split == "train" else "val_"
         travel, flight = Travel(len(kept)), ValueTracker(0)
-        land = _Land([path[f"{prefix}loss"].values], path, self, ("first", "second"), "L2 norm of weights")
+        land = _Land([path[f"{prefix}loss"].values], path, self, "L2 norm of weights")
         fine = _along(path["path"].values[kept])
         true = path[f"true_{prefix}loss"].values[kept]
 
@@ -64,17 +64,17 @@ class LossLandscapeFlight(RunScene):
             heights = land.heights[0]
             trail = land.relief.on_surface(heights, np.vstack([gone, ball]))
             own = np.array([[*ball, land.drawn(moment.of(true))]])
-            text = np.array([ManimColor(self.look.text).to_rgb()])
+            text = np.array([rgb(self.look.text)])
             stops = land.relief.on_surface(heights, path["path"].values[kept][: moment.before + 1])
             land.relief.paint(
                 context,
                 heights,
-                View(20 + 50 * flight.get_value(), 78 - 46 * min(1.0, 1.6 * flight.get_value())),
+                View(14 + 28 * flight.get_value(), 66 - 34 * flight.get_value()),
                 [Path(trail, self.look.text, 3.0), Path(np.vstack([trail[-1:], own]), self.look.accent, 1.5)],
                 [
                     Dots(stops, np.repeat(text, len(stops), 0), 3.5),
                     Dots(trail[-1:], text, 7.0),
-                    Dots(own, np.array([ManimColor(self.look.accent).to_rgb()]), 5.0),
+                    Dots(own, np.array([rgb(self.look.accent)]), 5.0),
                 ],
             )
 
@@ -108,15 +108,15 @@ class LossLandscapeFlight(RunScene):
     def _look_around(self, run: Run, found: list[xr.Dataset], epochs: list[int]) -> None:
         split = "val" if all(np.isfinite(one["loss"].sel(split="val")).any() for one in found) else "train"
         found = [one.sel(split=split) for one in found]
-        land = _Land([one["loss"].values for one in found], found[0], self, ("first", "second"), "norms of each filter")
+        land = _Land([one["loss"].values for one in found], found[0], self, "norms of each filter")
         center = np.array([float(one["center_loss"]) for one in found])
         travel, flight = Travel(len(epochs)), ValueTracker(0)
 
         def paint(context: cairo.Context) -> None:
             heights = travel.moment.of(land.heights)
             here = land.relief.on_surface(heights, np.zeros((1, 2)))
-            dot = Dots(here, np.array([ManimColor(self.look.text).to_rgb()]), 7.0)
-            land.relief.paint(context, heights, View(25 + 45 * flight.get_value(), 34), dots=[dot])
+            dot = Dots(here, np.array([rgb(self.look.text)]), 7.0)
+            land.relief.paint(context, heights, View(28 + 36 * flight.get_value(), 34), dots=[dot])
 
         text = f"{run.name} · {split} loss around the weights of the epoch, along two random directions"
         now = lambda: float(travel.moment.of(np.array(epochs, float)))  # noqa: E731
@@ -152,8 +152,7 @@ class _Land:
     """Losses as heights: their logarithms where all are above 0, for they spread over decades."""
 
     def __init__(
-        self, losses: Sequence[np.ndarray], grid: xr.Dataset, scene: RunScene, names: tuple[str, str], unit: str
-    ) -> None:
+self, losses: Sequence[np.ndarray], grid: xr.Dataset, scene: RunScene, unit: str) -> None:
         values = np.where(np.isfinite(losses), losses, np.nan)
         if not np.isfinite(values).any():
             raise UserError(f"{type(scene).__name__}: no loss on the plane is finite, so there is no land to fly over")
@@ -162,8 +161,8 @@ class _Land:
         low, high = float(np.nanmin(self.heights)), float(np.nanmax(self.heights))
         high = high if high > low else low + 1.0
         label = (lambda value: f"{10**value:.3g}") if self._logarithmic else "{:.3g}".format
-        axes = [Axis(f"{name} direction, {unit}") for name in names]
-        upright = Axis("loss, logarithmic" if self._logarithmic else "loss", label)
+        axes = [Axis(f"{name} direction", unit) for name in ("first", "second")]
+        upright = Axis("loss, logarithmic" if self._logarithmic else "loss", label=label)
         x, y = grid["alpha"].values, grid["beta"].values
         self.relief = Relief(x, y, low, high, (*axes, upright), _ROOM, scene.theme, scene.look)
 

@@ -5,6 +5,7 @@ a second. The same shapes given to Cairo at once take a hundredth of that, at an
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import cairo
 import numpy as np
@@ -46,8 +47,14 @@ class PaintingCamera(Camera):
 
 def ink(context: cairo.Context, color: str | np.ndarray, opacity: float = 1.0) -> None:
     """Draw with ``color`` from now on: ``#rrggbb``, or red, green and blue from 0 to 1."""
-    red, green, blue = ManimColor(color).to_rgb() if isinstance(color, str) else color
+    red, green, blue = rgb(color) if isinstance(color, str) else color
     context.set_source_rgba(blue, green, red, opacity)  # Manim's pixels are RGBA, Cairo takes them for BGRA
+
+
+@cache
+def rgb(color: str) -> tuple[float, float, float]:
+    """Red, green and blue, 0 to 1, of ``#rrggbb``."""
+    return tuple(ManimColor(color).to_rgb().tolist())
 
 
 def marks(context: cairo.Context, shape: str, places: np.ndarray, radius: float) -> None:

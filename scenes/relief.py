@@ -6,16 +6,18 @@ from typing import NamedTuple
 
 import cairo
 import numpy as np
-from manim import ManimColor
+from manim import config
 from matplotlib.ticker import MaxNLocator
 
 from repviz.scenes.lettering import PIXEL, fitted_line, write
-from repviz.scenes.painting import Box, ink, marks, polyline
-from repviz.scenes.space import View, corners, heights_at, lighting, refined, seen
+from repviz.scenes.painting import Box, ink, marks, polyline, rgb
+from repviz.scenes.space import View, corners, heights_at, lighting, resampled, seen
 from repviz.theme import Look, Theme, scale_colors
 
-_FINEST = 61
-"""Points along a side up to which a coarse grid is refined, so that colours change evenly."""
+_FACE = 12
+"""About how many pixels a face is wide: colours change evenly, and no face is too small to be seen."""
+_BEFORE = 0.12
+"""How much nearer lines and points count than they are: what lies on the surface is not hidden by it."""
 _HALF_HEIGHT = 0.52
 """Of the box, in half sides of its floor."""
 
@@ -25,10 +27,12 @@ class Axis(NamedTuple):
 
     Attributes:
         title: what is measured.
+        unit: in what, written where there is room.
         label: how a value is written.
     """
 
     title: str
+    unit: str = ""
     label: Callable[[float], str] = "{:.3g}".format
 
 
@@ -80,12 +84,16 @@ class Relief:
     _table: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._table = np.array([ManimColor(color).to_rgb() for color in scale_colors(self.theme, 256)])
+        self._table = np.array([rgb(color) for color in scale_colors(self.theme, 256)])
         extents = np.array([np.ptp(self.x), np.ptp(self.y)])
         self._middle = np.array([self.x.mean(), self.y.mean()])
         self._scale = 2 / extents.max()
         self._half = extents * self._scale / 2
-        self._ticks = [MaxNLocator(nbins=4, steps=[1, 2, 5, 10]).tick_values(*ends) for ends in self._ends()]
+        room = [*self._half, 0.8]
+        self._ticks = [
+            MaxNLocator(nbins=max(1, round(5 * half)), steps=[1, 2, 5, 10]).tick_values(*ends)
+            for half, ends in zip(room, self._ends(), strict=True)
+        ]
 
     def paint(
         self,
@@ -129,7 +137,10 @@ class Relief:
         """Places on the picture and nearness of points of the box."""
         where, nearness = seen(points, view)
         left, low, width, height = self.box
-        return where * min(width / 3.1, height / 2.6) + [left + width / 2, low + height / 2], nearness
+        # as it is seen from 35 degrees above, one corner in front
+        upward = 0.82 * _HALF_HEIGHT + 0.57 * float(self._half.sum()) * np.sqrt(0.5)
+        scale = min(width / (2.3 * float(np.linalg.norm(self._half))), height / (2 * upward + 0.35))
+        return where * scale + [left + width / 2, low + height / 2], nearness
 
     def _paint_box(self, context: cairo.Context, view: View) -> None:
         """The floor with a grid, the edge of the heights, ticks and titles; turned by 0 to 90 degrees."""
@@ -142,19 +153,33 @@ class Relief:
                 there, _ = self._on_picture(np.column_stack([line, [-_HALF_HEIGHT] * 2]), view)
                 ink(context, self.look.grid)
                 polyline(context, there, 1.2 * PIXEL)
-                # labels along the near edges: x along y = -half, y along x = half
-                near, far = (there[0], there[1]) if k == 0 else (there[1], there[0])
-                self._label(context, self.axes[k].label(tick), near, near - far, 16 * PIXEL, 15)
-            middle = [0, -half_y, -_HALF_HEIGHT] if k == 0 else [half_x, 0, -_HALF_HEIGHT]
-            inside, _ = self._on_picture(np.array([middle, [0, 0, -_HALF_HEIGHT]]), view)
-            self._label(context, self.axes[k].title, inside[0], inside[0] - inside[1], 42 * PIXEL, 17)
+                self._paint_tick(context, self.axes[k].label(tick), *there)
+            edge = [[-half_x, -half_y], [half_x, -half_y]] if k == 0 else [[-half_x, half_y], [-half_x, -half_y]]
+            self._paint_title(context, self.axes[k], np.array(edge), view)
         self._paint_heights(context, view)
+
+    def _paint_tick(self, context: cairo.Context, text: str, near: np.ndarray, far: np.ndarray) -> None:
+        """A value at the near end of its line."""
+        outward = (near - far) / max(float(np.linalg.norm(near - far)), 1e-9)
+        at = near + outward * 12 * PIXEL
+        anchor = "center" if abs(outward[0]) < 0.35 else "left" if outward[0] > 0 else "right"
+        write(context, fitted_line(text, 15), self.look.muted, (at[0], at[1] - 5 * PIXEL), anchor)
+
+    def _paint_title(self, context: cairo.Context, axis: Axis, edge: np.ndarray, view: View) -> None:
+        """What an edge measures, along it on its outer side."""
+        ends, _ = self._on_picture(np.column_stack([edge, [-_HALF_HEIGHT] * 2]), view)
+        along = ends[1] - ends[0]
+        length = float(np.linalg.norm(along))
+        at = ends.mean(axis=0) + np.array([along[1], -along[0]]) / max(length, 1e-9) * 50 * PIXEL
+        line = fitted_line(f"{axis.title}, {axis.unit}" if axis.unit else axis.title, 17)
+        line = line if line.width < 1.1 * length else fitted_line(axis.title, 17)
+        write(context, line, self.look.muted, tuple(at), "center", float(np.arctan2(*along[::-1])))
 
     def _paint_heights(self, context: cairo.Context, view: View) -> None:
         """The upright edge at the left, with ticks; from above it is not seen."""
         if view.elevation > 70:
             return
-        corner = np.array([-self._half[0], -self._half[1]])
+        corner = np.array([-self._half[0], self._half[1]])
         edge, _ = self._on_picture(np.array([[*corner, -_HALF_HEIGHT], [*corner, _HALF_HEIGHT]]), view)
         ink(context, self.look.muted, 0.6)
         polyline(context, edge, 1.2 * PIXEL)
@@ -168,12 +193,6 @@ class Relief:
         title = fitted_line(self.axes[2].title, 17)
         write(context, title, self.look.muted, (edge[1][0], edge[1][1] + 16 * PIXEL), "center")
 
-    def _label(
-        self, context: cairo.Context, text: str, near: np.ndarray, outward: np.ndarray, gap: float, size: float
-    ) -> None:
-        at = near + outward / max(float(np.linalg.norm(outward)), 1e-9) * gap
-        write(context, fitted_line(text, size), self.look.muted, (at[0], at[1] - 0.35 * size * PIXEL), "center")
-
     def _paint_inside(
         self,
         context: cairo.Context,
@@ -183,7 +202,7 @@ class Relief:
         dots: Sequence[Dots],
     ) -> None:
         """Everything in the box, what is far first."""
-        fine = refined(heights, _FINEST)
+        fine = resampled(heights, config.pixel_height // _FACE)
         x, y = (np.linspace(axis[0], axis[-1], n) for axis, n in zip((self.x, self.y), fine.shape, strict=True))
         grid = np.stack([*np.meshgrid(x, y, indexing="ij"), fine], axis=-1)
         points = self._in_box(grid)
@@ -193,11 +212,10 @@ class Relief:
         solid = np.isfinite(faces).all(axis=1)
         colors = self.colored(fine.ravel()[around].mean(axis=1)) * (0.62 + 0.38 * lighting(points).reshape(-1, 1))
         near = [nearness[around].mean(axis=1)]
-        cell = 2.0 / max(fine.shape)
         segments = [self._segments(path, view) for path in paths]
-        near += [where[1] + 2 * cell for where in segments]
+        near += [where[1] + _BEFORE for where in segments]
         spots = [self._on_picture(self._in_box(part.places), view) for part in dots]
-        near += [where[1] + cell for where in spots]
+        near += [where[1] + _BEFORE for where in spots]
         order = np.argsort(np.concatenate(near), kind="stable")
         owner = np.repeat(np.arange(len(near)), [len(part) for part in near])
         starts = np.cumsum([0, *(len(part) for part in near)])

@@ -56,16 +56,18 @@ def lighting(points: np.ndarray) -> np.ndarray:
     return np.clip(normal @ (light / np.linalg.norm(light)), 0, 1)
 
 
-def refined(values: np.ndarray, least: int) -> np.ndarray:
-    """``(..., n_x, n_y)`` values with points added between those of the grid, on straight lines, until ``least``."""
-    for axis in (-2, -1):
-        n = values.shape[axis]
-        times = max(1, -(-(least - 1) // (n - 1))) if n > 1 else 1
-        at = np.arange((n - 1) * times + 1) / times
-        before = np.minimum(at.astype(int), max(n - 2, 0))
-        share = (at - before).reshape([-1 if k == axis % values.ndim else 1 for k in range(values.ndim)])
-        after = np.minimum(before + 1, n - 1)
-        values = np.take(values, before, axis) * (1 - share) + np.take(values, after, axis) * share
+def resampled(values: np.ndarray, n: int) -> np.ndarray:
+    """``(n_x, n_y)`` values at about ``n`` by ``n`` places, straight between the points of the grid.
+
+    A coarse grid keeps its points and gets others between them; one that has about as many is left alone.
+    """
+    for axis, size in enumerate(values.shape):
+        if not 0.6 * n <= size <= n:
+            times = -(-(n - 1) // (size - 1))
+            at = np.linspace(0, size - 1, n if size > n else (size - 1) * times + 1)
+            before = np.minimum(at.astype(int), size - 2)
+            share = np.expand_dims(at - before, 1 - axis)
+            values = np.take(values, before, axis) * (1 - share) + np.take(values, before + 1, axis) * share
     return values
 
 
