@@ -54,14 +54,19 @@ class DecisionBoundaryForms(RunScene):
         agreement = np.array([float(one["agreement"]) for one in found])
         text = f"{run.name} · on the plane of the inputs' first two principal components"
         self.add(self.card(MAIN), self.card(SIDE), *self.head("Decision boundary forms", text))
-        self.add(self.note("Points lie off the plane, the farther the paler: their own prediction may be another one."))
+        self.add(
+            self.note(
+                "Regions: stronger where the network is surer. Points lie off the plane, the farther the paler, "
+                "and may be decided otherwise."
+            )
+        )
         self._axes(first, room)
         box = (SIDE[0] + PAD, SIDE[1] + PAD, SIDE[2] - 2 * PAD, 3.4)
         self.add(*legend(labels, splits, classes, self.look, box))
         line = ("", self.look.accent, np.array(epochs, float), agreement)
         above = (box[0], box[1] + 3.95, box[2], SIDE[3] - 2 * PAD - 3.95)
         self.add(*chart("Agreement of plane and network", [line], now, self.look, above))
-        said = [f"{share:.0%} of the points are predicted here as they really are" for share in agreement]
+        said = [f"{share:.0%} are predicted here as they really are" for share in agreement]
         self.add(changing(said, 16, self.look.text, (box[0], box[1] + 3.65), travel.nearest, room=box[2]))
         self.add(Painting(paint), self.epoch(epochs, travel))
         self.hold(0.6)
@@ -91,7 +96,7 @@ class DecisionBoundaryForms(RunScene):
 
 
 class _Regions:
-    """Probabilities as pixels: the colour of the likeliest class, stronger where it is surer, with a rim between two."""
+    """Probabilities as pixels: the likeliest class's colour, stronger where it is surer, with a rim between two."""
 
     def __init__(
         self, n_classes: int, background: str, rim: str, room: tuple[float, float, float, float], shape: tuple[int, int]

@@ -24,7 +24,9 @@ def named_classes(labels: np.ndarray, n_classes: int) -> list[int]:
     return sorted(int(k) for k in frequent if counts[k])
 
 
-def legend(labels: np.ndarray, splits: np.ndarray | None, classes: Sequence[str], look: Look, box: Box) -> list[Mobject]:
+def legend(
+    labels: np.ndarray, splits: np.ndarray | None, classes: Sequence[str], look: Look, box: Box
+) -> list[Mobject]:
     """Two columns of classes, and a line of the splits there are, from the upper left corner of the box down."""
     chosen = named_classes(labels, len(classes))
     rest = len(set(labels[labels >= 0].tolist())) - len(chosen)

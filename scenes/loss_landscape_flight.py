@@ -151,8 +151,7 @@ class LossLandscapeFlight(RunScene):
 class _Land:
     """Losses as heights: their logarithms where all are above 0, for they spread over decades."""
 
-    def __init__(
-self, losses: Sequence[np.ndarray], grid: xr.Dataset, scene: RunScene, unit: str) -> None:
+    def __init__(self, losses: Sequence[np.ndarray], grid: xr.Dataset, scene: RunScene, unit: str) -> None:
         values = np.where(np.isfinite(losses), losses, np.nan)
         if not np.isfinite(values).any():
             raise UserError(f"{type(scene).__name__}: no loss on the plane is finite, so there is no land to fly over")

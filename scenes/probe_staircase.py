@@ -146,9 +146,7 @@ def _trust(dataset: xr.Dataset) -> str:
     return f"Linear probes, {points}: a layer that is read well holds the classes; it need not be used by the network."
 
 
-def _stroke(
-    context: cairo.Context, x: float, y: float, color: str, width: float, dash: tuple[float, ...] = ()
-) -> None:
+def _stroke(context: cairo.Context, x: float, y: float, color: str, width: float, dash: tuple[float, ...] = ()) -> None:
     ink(context, color)
     polyline(context, np.array([[x, y], [x + 0.4, y]]), width * PIXEL, dash)
 

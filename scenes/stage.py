@@ -13,6 +13,7 @@ from repviz.run import Run, open_run
 from repviz.scenes.lettering import PIXEL, changing, words
 from repviz.scenes.painting import Box, Painting, PaintingCamera, ink, rectangle
 from repviz.scenes.travel import Travel
+from repviz.store.artifacts import has_run_artifact
 from repviz.theme import LOOKS, Look, Theme
 
 RUN_VARIABLE = "REPVIZ_RUN"
@@ -110,14 +111,13 @@ class RunScene(Scene):
 
 
 def needed(run: Run, scene: str, kind: str, *, whole_run: bool = False) -> list[int]:
-    """Epochs at which ``kind`` was measured, thinned by the caller; ``[]`` for one that is of the whole run.
+    """Epochs at which ``kind`` was measured; none of one that is of the whole run.
 
     Raises:
         UserError: the run lacks it, with the setting that makes it.
     """
     epochs = run.epochs(kind)
-    there = kind in run.kinds() and run.run_error(kind) is None if whole_run else bool(epochs)
-    if not there:
+    if not (has_run_artifact(run.path, kind) if whole_run else epochs):
         raise UserError(
             f"{scene} needs {kind!r}, which run {run.name} has not: train with --{kind}.enabled=true, or make it from "
             f"the run's checkpoints with 'repviz diagnose --run-dir {run.path} --only {kind}'"

@@ -32,5 +32,5 @@ def require(tool: str, module: str | None = None) -> str:
     if found is None:
         if tool in os.environ.get("REPVIZ_REQUIRE", "").split(","):
             pytest.fail(f"{tool} is required here and not installed")
-        pytest.skip(f"{tool} is not installed")
+        pytest.skip(f"{tool} is not installed", allow_module_level=True)
     return found

@@ -10,6 +10,7 @@ from typing import NoReturn
 from repviz import logs
 from repviz.errors import UserError
 from repviz.exports.command import add_export
+from repviz.scenes.command import add_scenes
 from repviz.version import __version__
 
 TRAINER_COMMANDS = {
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(_command(commands, "import-embeddings", _import, "make a run of activations that were saved elsewhere"))
     export = commands.add_parser("export", help="take a run elsewhere: video, figures, report, other tools' files")
     add_export(export.add_subparsers(title="what", metavar="WHAT", required=True))
+    add_scenes(commands.add_parser("scenes", help="films of a run, drawn with Manim", description="Films of a run."))
     data = commands.add_parser("data", help="inspect or convert a data file", description="Look at a data file.")
     _add_data(data.add_subparsers(title="commands", metavar="COMMAND", required=True))
     return parser

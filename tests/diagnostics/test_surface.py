@@ -166,3 +166,34 @@ def test_a_setting_out_of_range_is_named(settings):
 def test_a_layer_that_is_not_there_is_named():
     with pytest.raises(UserError, match=r"surface\.layer.*block9"):
         Surface(resolution=3, layer="block9").compute(look_at(make_mlp(), make_inputs(12, 1), labels_of(12)))
+
+
+def test_units_on_the_plane_answer_as_the_network_does_there():
+    model, inputs = make_mlp(), make_inputs(60, 1)
+    snapshot = look_at(model, inputs, labels_of(60), np.zeros(60), sites=model.sites())
+    dataset = Surface(resolution=7, n_units=3).compute(snapshot)
+    units = [str(unit) for unit in dataset["unit"].values]
+    variance = snapshot.activations["penultimate"].var(0).argsort(descending=True)
+    assert units == [f"penultimate:{k}" for k in variance[:3]]
+    grid = np.stack(np.meshgrid(dataset["x"], dataset["y"]), -1).reshape(-1, 2)
+    there = from_plane(principal_plane(inputs[0].double()), grid).float()
+    with torch.no_grad():
+        for block in model.blocks:
+            there = block(there)
+    numbers = [int(unit.partition(":")[2]) for unit in units]
+    expected = there[:, numbers].T.reshape(3, 7, 7)
+    np.testing.assert_allclose(dataset["unit_activation"], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(dataset["unit_sample_activation"], snapshot.activations["penultimate"][:, numbers].T)
+
+
+def test_units_are_the_same_ever_after_as_long_as_the_layer_is():
+    first = make_mlp()
+    one = Surface(resolution=3).compute(look_at(first, make_inputs(60, 1), labels_of(60), sites=first.sites()))
+    later = make_mlp(seed=7)
+    snapshot = look_at(later, make_inputs(60, 1), labels_of(60), sites=later.sites(), epoch=1)
+    two = Surface(resolution=3).compute(snapshot, Earlier(first=one))
+    np.testing.assert_array_equal(two["unit"], one["unit"])
+    assert not np.array_equal(Surface(resolution=3).compute(snapshot)["unit"], one["unit"])
+    other = Surface(resolution=3, layer="block1").compute(snapshot, Earlier(first=one))
+    assert [str(unit).partition(":")[0] for unit in other["unit"].values] == ["block1"] * 4
+    assert Surface(resolution=3, n_units=0).compute(snapshot).sizes["unit"] == 0

@@ -23,6 +23,8 @@ def make(n=30, n_classes=3, epoch=7, seed=0):
         "off_plane_distance": ("sample", np.linspace(0, 4, n)),
         "agreement": ((), 0.625),
         "explained_variance_ratio": ("axis", [0.21, 0.08]),
+        "unit_activation": (("unit", "y", "x"), rng.random((2, 4, 6)).astype(np.float32)),
+        "unit_sample_activation": (("unit", "sample"), rng.random((2, n)).astype(np.float32)),
         "label": ("sample", labels),
         "split": ("sample", (np.arange(n) % 3).astype(np.int8)),
         "class_name": ("class", np.array([f"class {k}" for k in range(n_classes)])),
@@ -32,7 +34,7 @@ def make(n=30, n_classes=3, epoch=7, seed=0):
         "surrogate_y": ("map_y", np.arange(5.0)),
         "surrogate_agreement": ((), 0.9),
     }
-    coordinates = {"x": np.linspace(-3, 3, 6), "y": np.linspace(-1, 1, 4)}
+    coordinates = {"x": np.linspace(-3, 3, 6), "y": np.linspace(-1, 1, 4), "unit": ["block2:7", "block2:0"]}
     return xr.Dataset(variables, coordinates, {"epoch": epoch, "layer": "block2"})
 
 

@@ -131,9 +131,11 @@ class Surface(Diagnostic):
         return self.layer or (before or snapshot.layers)[-1]
 
     def _units(self, activations: Mapping[str, Tensor], first: xr.Dataset | None) -> list[str]:
-        if first is not None and "unit" in first.variables:
-            return [unit for unit in map(str, first["unit"].values) if unit.rpartition(":")[0] in activations]
-        return [f"{layer}:{k}" for layer, points in activations.items() for k in most_varying(points, self.n_units)]
+        named = first["unit"].values if first is not None and "unit" in first.variables else ()
+        known = [unit for unit in map(str, named) if unit.rpartition(":")[0] in activations]
+        return known or [
+            f"{layer}:{k}" for layer, points in activations.items() for k in most_varying(points, self.n_units)
+        ]
 
     def _surrogate(
         self, points: Tensor, split: np.ndarray, predicted: np.ndarray, before: np.ndarray | None
