@@ -2,10 +2,11 @@
 #   make demo               train on the sample data and watch it in the browser
 #   make demo HEADLESS=1    the same without the dashboard; fails if a diagnostic failed
 #   make test               the test suite, two at a time (WORKERS=0: in one process)      make lint    style
+#   make scenes             films of the newest run, drawn with Manim
 #   make demo TORCH_INDEX=https://...   take torch from another package index (a CUDA build, say)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test soak lint bench clean
+.PHONY: demo test soak lint bench scenes clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +18,11 @@ CONFIG ?= configs/concat.yaml
 PORT ?= 8050
 WORKERS ?= 2
 ARGS ?=
+# Manim's pycairo and manimpango are built from source, against these; Debian's own Python also wants python3-dev.
+CAIRO_PACKAGES := libcairo2-dev libpango1.0-dev pkg-config build-essential
+CAIRO := $(shell pkg-config --exists cairo pangocairo 2>/dev/null && echo there)
+NO_CAIRO := Manim needs Cairo and Pango to be built; on Debian: apt-get install $(CAIRO_PACKAGES)
+comma := ,
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 with venv was found; name one: make demo PYTHON=/path/to/python"; exit 1; }
@@ -31,7 +37,13 @@ $(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@$(if $(CAIRO),,echo "scenes will not be tested. $(NO_CAIRO)")
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev$(if $(CAIRO),$(comma)scenes)]'
+	@touch $@ $(VENV)/.demo $(if $(CAIRO),$(VENV)/.scenes)
+
+$(VENV)/.scenes: pyproject.toml constraints.txt $(VENV)/.torch
+	@$(if $(CAIRO),,echo "$(NO_CAIRO)"; exit 1)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[scenes]'
 	@touch $@ $(VENV)/.demo
 
 ifdef HEADLESS
@@ -57,6 +69,9 @@ soak: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+scenes: $(VENV)/.scenes
+	$(BIN)/repviz scenes --runs-dir $(RUNS) $(ARGS)
 
 bench: $(VENV)/.dev
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -6,6 +6,7 @@ import cairo
 import numpy as np
 import xarray as xr
 from manim import Mobject, ValueTracker, linear, smooth
+from matplotlib.ticker import MaxNLocator
 
 from repviz.errors import UserError
 from repviz.run import Run
@@ -38,8 +39,8 @@ class LossLandscapeFlight(RunScene):
         path = run.read("trajectory")
         if min(path.sizes["alpha"], path.sizes["beta"]) < 2:
             raise UserError(
-                f"{name}: the trajectory of run {run.name} lies on a line, for it has {path.sizes['epoch']} checkpoints; "
-                "train with --checkpoint-every-n-epochs=1 and at least three epochs"
+                f"{name} needs a plane, and the trajectory of run {run.name} lies on a line: it has "
+                f"{path.sizes['epoch']} checkpoints; train at least two epochs with --checkpoint-every-n-epochs=1"
             )
         self._card = self.card(MAIN)
         self.add(self._card, self.card(SIDE))
@@ -160,14 +161,23 @@ class _Land:
         low, high = float(np.nanmin(self.heights)), float(np.nanmax(self.heights))
         high = high if high > low else low + 1.0
         label = (lambda value: f"{10**value:.3g}") if self._logarithmic else "{:.3g}".format
+        ticks = np.log10(_round_losses(10**low, 10**high)) if self._logarithmic else None
         axes = [Axis(f"{name} direction", unit) for name in ("first", "second")]
-        upright = Axis("loss, logarithmic" if self._logarithmic else "loss", label=label)
+        upright = Axis("loss, logarithmic" if self._logarithmic else "loss", label=label, ticks=ticks)
         x, y = grid["alpha"].values, grid["beta"].values
         self.relief = Relief(x, y, low, high, (*axes, upright), _ROOM, scene.theme, scene.look)
 
     def drawn(self, loss: np.ndarray) -> np.ndarray:
         """Height of a loss."""
         return np.log10(loss) if self._logarithmic else np.asarray(loss)
+
+
+def _round_losses(low: float, high: float) -> np.ndarray:
+    """Some round values above 0 between two losses; powers of ten where they spread over more than a decade."""
+    if high / low > 30:
+        return 10.0 ** np.arange(np.ceil(np.log10(low)), np.floor(np.log10(high)) + 1)
+    values = MaxNLocator(nbins=5, steps=[1, 2, 5, 10]).tick_values(low, high)
+    return values[values > 0]
 
 
 def _along(path: np.ndarray) -> np.ndarray:

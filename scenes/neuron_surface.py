@@ -38,8 +38,8 @@ class NeuronSurface(RunScene):
         units = _common_units(found)
         if not units:
             raise UserError(
-                f"{name}: the surface of run {run.name} holds no units: train with --surface.n-units=4, or 'repviz diagnose "
-                f"--run-dir {run.path} --only surface --set surface.n-units=4 --overwrite'"
+                f"{name} needs units, and the 'surface' of run {run.name} holds none: train with --surface.n-units=4, "
+                f"or 'repviz diagnose --run-dir {run.path} --only surface --set surface.n-units=4 --overwrite'"
             )
         rows = _shown_rows(found[0])
         answers = [_Answer(self, found, unit, rows) for unit in units]
@@ -70,7 +70,7 @@ class NeuronSurface(RunScene):
         parts: list[Mobject] = [
             *self.head("Neuron surface", what),
             self.note(
-                "Surface: inputs on the plane. Dots: points of the sample, lying off the plane, with their own activation."
+                "Surface: inputs on the plane. Dots: points of the sample, which lie off it, with their own activation."
             ),
         ]
         low = SIDE[1] + SIDE[3]
@@ -100,7 +100,7 @@ class NeuronSurface(RunScene):
 
 
 class _Answer:
-    """A unit's activations: ``surfaces (epoch, n_x, n_y)`` on the plane, ``points (epoch, n)`` of some of the sample."""
+    """A unit's activations: ``surfaces (epoch, n_x, n_y)`` on the plane, ``points (epoch, n)`` of chosen points."""
 
     def __init__(self, scene: RunScene, found: Sequence[xr.Dataset], unit: str, rows: np.ndarray) -> None:
         self.unit = unit

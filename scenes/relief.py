@@ -29,11 +29,13 @@ class Axis(NamedTuple):
         title: what is measured.
         unit: in what, written where there is room.
         label: how a value is written.
+        ticks: at which values; when not given, round ones.
     """
 
     title: str
     unit: str = ""
     label: Callable[[float], str] = "{:.3g}".format
+    ticks: Sequence[float] | None = None
 
 
 class Dots(NamedTuple):
@@ -91,8 +93,10 @@ class Relief:
         self._half = extents * self._scale / 2
         room = [*self._half, 0.8]
         self._ticks = [
-            MaxNLocator(nbins=max(1, round(5 * half)), steps=[1, 2, 5, 10]).tick_values(*ends)
-            for half, ends in zip(room, self._ends(), strict=True)
+            np.array(axis.ticks)
+            if axis.ticks is not None
+            else MaxNLocator(nbins=max(1, round(5 * half)), steps=[1, 2, 5, 10]).tick_values(*ends)
+            for axis, half, ends in zip(self.axes, room, self._ends(), strict=True)
         ]
 
     def paint(
@@ -145,7 +149,7 @@ class Relief:
     def _paint_box(self, context: cairo.Context, view: View) -> None:
         """The floor with a grid, the edge of the heights, ticks and titles; turned by 0 to 90 degrees."""
         half_x, half_y = self._half
-        for k, (half, across) in enumerate(((half_x, half_y), (half_y, half_x))):
+        for k, across in enumerate((half_y, half_x)):
             ends, ticks = self._ends()[k], self._ticks[k]
             for tick in ticks[(ticks >= ends[0]) & (ticks <= ends[1])]:
                 at = (tick - self._middle[k]) * self._scale
@@ -212,8 +216,12 @@ class Relief:
         solid = np.isfinite(faces).all(axis=1)
         colors = self.colored(fine.ravel()[around].mean(axis=1)) * (0.62 + 0.38 * lighting(points).reshape(-1, 1))
         near = [nearness[around].mean(axis=1)]
+        # a rim of the background's colour behind each line tells it from the surface
+        paths = [
+            part for path in paths for part in (path._replace(color=self.look.surface, width=path.width + 3), path)
+        ]
         segments = [self._segments(path, view) for path in paths]
-        near += [where[1] + _BEFORE for where in segments]
+        near += [where[1] + _BEFORE * (0.8 if k % 2 == 0 else 1) for k, where in enumerate(segments)]
         spots = [self._on_picture(self._in_box(part.places), view) for part in dots]
         near += [where[1] + _BEFORE for where in spots]
         order = np.argsort(np.concatenate(near), kind="stable")
@@ -232,8 +240,11 @@ class Relief:
                 polyline(context, segments[which - 1][0][k], paths[which - 1].width * PIXEL)
             else:
                 part = dots[which - 1 - len(paths)]
+                place = spots[which - 1 - len(paths)][0][k : k + 1]
+                ink(context, self.look.surface, part.opacity)
+                marks(context, "circle", place, (part.radius + 1) * PIXEL)
                 ink(context, part.colors[k], part.opacity)
-                marks(context, "circle", spots[which - 1 - len(paths)][0][k : k + 1], part.radius * PIXEL)
+                marks(context, "circle", place, part.radius * PIXEL)
 
     def _segments(self, path: Path, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Short pieces ``(n, 2, 2)`` of a path on the picture, and their nearness."""

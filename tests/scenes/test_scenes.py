@@ -13,6 +13,7 @@ from repviz.scenes.command import SCENES
 from repviz.scenes.rendering import render
 from repviz.scenes.stage import MAIN
 from repviz.store.artifacts import artifact_path
+from tests.conftest import ROOT
 from tests.exports.test_video import decoded
 from tests.scenes.made_runs import make_run
 
@@ -146,7 +147,12 @@ def test_manims_own_command_renders_a_scene_of_the_named_run(runs, tmp_path):
         command = ["-m", "manim", "render", "-r", "426,240", "--fps", "1", "--media_dir", str(tmp_path), file]
         environment = {k: v for k, v in os.environ.items() if k != "REPVIZ_RUN"} | more
         return subprocess.run(
-            [sys.executable, *command, "ProbeStaircase"], capture_output=True, text=True, env=environment, check=False
+            [sys.executable, *command, "ProbeStaircase"],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=ROOT,
+            check=False,
         )
 
     done = manim(REPVIZ_RUN=str(runs[0]))

@@ -40,7 +40,8 @@ class Surface(Diagnostic):
 
     Attributes:
         resolution: grid points along each side.
-        layer: on whose map the surrogate works, and whose units are looked at; the last before the logits when not given.
+        layer: on whose map the surrogate works, and whose units are looked at; when not given, the last before the
+            logits.
         n_neighbors: of the surrogate classifier.
         n_units: units of the layer that are looked at on the plane, those of highest variance at the first observed
             epoch, the same ones ever after.
