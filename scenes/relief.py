@@ -174,7 +174,7 @@ class Relief:
         ends, _ = self._on_picture(np.column_stack([edge, [-_HALF_HEIGHT] * 2]), view)
         along = ends[1] - ends[0]
         length = float(np.linalg.norm(along))
-        at = ends.mean(axis=0) + np.array([along[1], -along[0]]) / max(length, 1e-9) * 50 * PIXEL
+        at = ends.mean(axis=0) + np.array([along[1], -along[0]]) / max(length, 1e-9) * 60 * PIXEL
         line = fitted_line(f"{axis.title}, {axis.unit}" if axis.unit else axis.title, 17)
         line = line if line.width < 1.1 * length else fitted_line(axis.title, 17)
         write(context, line, self.look.muted, tuple(at), "center", float(np.arctan2(*along[::-1])))
@@ -217,11 +217,10 @@ class Relief:
         colors = self.colored(fine.ravel()[around].mean(axis=1)) * (0.62 + 0.38 * lighting(points).reshape(-1, 1))
         near = [nearness[around].mean(axis=1)]
         # a rim of the background's colour behind each line tells it from the surface
-        paths = [
-            part for path in paths for part in (path._replace(color=self.look.surface, width=path.width + 3), path)
-        ]
+        rims = [path._replace(color=self.look.surface, width=path.width + 3) for path in paths]
+        paths = [part for both in zip(rims, paths, strict=True) for part in both]
         segments = [self._segments(path, view) for path in paths]
-        near += [where[1] + _BEFORE * (0.8 if k % 2 == 0 else 1) for k, where in enumerate(segments)]
+        near += [where[1] + _BEFORE * (0.6 if k % 2 == 0 else 1) for k, where in enumerate(segments)]
         spots = [self._on_picture(self._in_box(part.places), view) for part in dots]
         near += [where[1] + _BEFORE for where in spots]
         order = np.argsort(np.concatenate(near), kind="stable")
