@@ -17,20 +17,17 @@ Line = tuple[str, str, np.ndarray, np.ndarray]
 
 
 def metric_lines(run: Run, measure: str, look: Look) -> list[Line]:
-    """Train and val of ``loss`` or ``accuracy``, as far as they were measured."""
+    """``loss`` or ``accuracy`` of train and val; NaN where it was not measured."""
     table = run.metrics()
-    found = []
-    for split in (0, 1):
-        values = table[f"{SPLIT_NAMES[split]}_{measure}"].to_numpy(float)
-        there = np.isfinite(values)
-        if there.any():
-            epochs = table["epoch"].to_numpy(float)[there]
-            found.append((SPLIT_NAMES[split], look.splits[split], epochs, values[there]))
-    return found
+    epochs = table["epoch"].to_numpy(float)
+    named = zip(SPLIT_NAMES[:2], look.splits[:2], strict=True)
+    return [(name, color, epochs, table[f"{name}_{measure}"].to_numpy(float)) for name, color in named]
 
 
 def chart(title: str, lines: Sequence[Line], now: Callable[[], float], look: Look, box: Box) -> list[Mobject]:
-    """Title, axes and lines; pale over all epochs, bright up to ``now``. What stands still comes first."""
+    """Title, axes and lines, pale over all epochs, bright up to ``now``; values that are not finite are left out."""
+    finite = [np.isfinite(values) for _, _, _, values in lines]
+    lines = [(n, c, x[ok], y[ok]) for (n, c, x, y), ok in zip(lines, finite, strict=True) if ok.any()]
     left, low, width, height = box
     still: list[Mobject] = [words(title, 17, look.text, (left, low + height - 0.2), bold=True)]
     if not lines:

@@ -56,6 +56,7 @@ class LossLandscapeFlight(RunScene):
         land = _Land([path[f"{prefix}loss"].values], path, self, "L2 norm of weights")
         fine = _along(path["path"].values[kept])
         true = path[f"true_{prefix}loss"].values[kept]
+        true = np.where(np.isfinite(true), true, np.nan)  # what is not finite is drawn nowhere
 
         def paint(context: cairo.Context) -> None:
             moment = travel.moment

@@ -107,10 +107,7 @@ class ProbeStaircase(RunScene):
         best = [layers[int(np.nanargmax(row))] if np.isfinite(row).any() else "–" for row in accuracy]
         above = (x, top - 2.65, SIDE[2] - 2 * PAD, 2.45)
         series = [
-            ("", colors[k], np.array(epochs, float)[there], accuracy[there, k])
-            for k in range(len(layers))
-            for there in [np.isfinite(accuracy[:, k])]
-            if there.any()
+            ("", color, np.array(epochs, float), of_layer) for color, of_layer in zip(colors, accuracy.T, strict=False)
         ]
         now = lambda: float(travel.moment.of(np.array(epochs, float)))  # noqa: E731
         self.add(*chart("Each layer over the epochs", series, now, self.look, above))

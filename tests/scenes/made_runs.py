@@ -23,6 +23,7 @@ def make_run(path: Path, *, n: int = 60, shift: float = 0.0, epochs: tuple[int, 
             write_artifact(path, kind, epoch, dataset, step=epoch * STEPS, version=1)
     path_of_run = test_trajectory.make(epochs=(0, 1, 2))
     path_of_run["path"] = path_of_run["path"] + shift
+    path_of_run["true_loss"][0] = np.inf
     write_run_artifact(path, "trajectory", path_of_run, epoch=epochs[-1], step=0, version=1)
     run.say("finished")
     return path
