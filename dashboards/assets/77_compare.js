@@ -55,7 +55,7 @@
   function drawTools(runs) {
     once(parts.tools, [runs, state.log], () => [
       repviz.segments("compare-scale", "loss", ["linear", "log"], state.log ? "log" : "linear", (value) => set({ log: value === "log" })),
-      ...runs.slice(1).map((name) => element("button", { type: "button", class: "chip", "aria-label": `no longer compare ${name}`, onclick: () => unpin(name) }, name, element("span", { "aria-hidden": "true" }, "×"))),
+      ...runs.slice(1).map((name) => element("button", { type: "button", class: "button", "aria-label": `no longer compare ${name}`, onclick: () => unpin(name) }, name, element("span", { "aria-hidden": "true" }, "×"))),
     ]);
     const layers = Object.keys(data.manifest?.extents[repviz.method()] ?? {});
     const methods = Object.keys(data.manifest?.extents ?? {});
