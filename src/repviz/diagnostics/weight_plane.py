@@ -27,9 +27,9 @@ Evaluator = Callable[[Tensor, Tensor], Tensor]
 
 BATCHED, VMAP, ONE_BY_ONE = "batched layers", "vmap", "one by one"
 WAYS = (BATCHED, VMAP, ONE_BY_ONE)
-CHUNK = 4
-"""Points of the plane at a time: beyond that the activations no longer fit the cache."""
-_ROWS = 512
+CHUNK, _ROWS = 4, 256
+"""Points of the plane, and rows of the data, at a time. With more, activations leave the cache, and the memory for
+them is asked of the system anew at every layer; with less, calls take more time than their products."""
 _SAME = 1e-4
 """How far logits may be off those of one-by-one evaluation, as a share of the largest: rounding, not another model."""
 
