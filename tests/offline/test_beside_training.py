@@ -1,0 +1,45 @@
+"""``repviz diagnose --jobs`` while the run is still trained: nothing twice, nothing lost, the numbers of later."""
+
+import signal
+import time
+
+import xarray as xr
+
+import repviz
+from repviz.callbacks.checkpoints import checkpoint_epochs
+from repviz.cli import main
+from repviz.store.run_folder import read_run_file
+from tests.training.conftest import SMALL, fit, start  # noqa: F401
+
+KINDS = ["prediction", "similarity"]
+OPTIONS = ["--only", ",".join(KINDS), "--threads", "1"]
+
+
+def test_diagnosing_beside_training_gives_the_numbers_of_afterwards(start, packages, tmp_path):  # noqa: F811
+    runs_dir = tmp_path / "runs"
+    process = start(
+        "fit", "--data.path", str(packages), "--runs-dir", str(runs_dir), *SMALL, "--trainer.max_epochs", "1000",
+        "--sample.size", "120", "--data.batch_size", "16", "--early_stopping.enabled", "false",
+    )  # fmt: skip
+    while not list(runs_dir.glob("*/checkpoints/epoch_000002.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    (run_dir,) = runs_dir.iterdir()
+    main(["diagnose", "--run-dir", str(run_dir), "--jobs", "2", *OPTIONS])
+    assert process.poll() is None, "it looked while the run was trained"
+    process.send_signal(signal.SIGINT)
+    early = repviz.open_run(run_dir).epochs("prediction")
+    written = {path: path.stat().st_mtime_ns for path in run_dir.glob("artifacts/*/*.h5")}
+    assert process.wait(60) != 0
+    main(["diagnose", "--run-dir", str(run_dir), *OPTIONS])
+    run = repviz.open_run(run_dir)
+    assert read_run_file(run_dir)["state"] == "stopped"
+    last = checkpoint_epochs(run_dir)[-1]
+    assert 2 <= early[-1] < last
+    assert all(path.stat().st_mtime_ns == at for path, at in written.items())
+    assert not list(run_dir.glob("artifacts/*/*.error.json"))
+    assert all(run.epochs(kind) == list(range(last + 1)) for kind in KINDS)
+    before = {(kind, epoch): run.read(kind, epoch) for kind in KINDS for epoch in (*early[:2], early[-1], last)}
+    main(["diagnose", "--run-dir", str(run_dir), "--overwrite", *OPTIONS])
+    for (kind, epoch), found in before.items():
+        xr.testing.assert_equal(found, run.read(kind, epoch))
