@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dash import ClientsideFunction, Dash, Input
 
-from repviz.dashboards import guard, ids, login
+from repviz.dashboards import asked_callback, guard, ids, login
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.drawing import Drawer, Pictures
@@ -82,6 +82,7 @@ def create_app(
     guard.install(app.server, accepted_host, lambda: hashes, read_only=read_only)
     if password is not None:
         login.install(app.server, password)
+    asked_callback.install(app)
     return app
 
 

@@ -6,7 +6,7 @@ chunk with a Fletcher-32 checksum of its own, which plain h5py checks too. Strin
 Dimensions are HDF5 dimension scales, booleans int8 with ``dtype="bool"``, as netCDF has it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ FORMAT_VERSION = 2
 _UNSEALED = 1
 """The last format without a seal."""
 _BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable."
+_MOST_EXPANSION = 1100
+"""Bytes of numbers for each byte of the file: what compression reaches at most (ours are not compressed)."""
 _HIDDEN = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid"}
 """Attributes that are HDF5's own."""
 
@@ -105,9 +107,9 @@ def _opened(file_path: Path, path: Path, read: Callable[[h5py.File], Any]) -> An
     try:
         with h5py.File(file_path, "r") as file:
             return read(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NewerFormatError):
         raise
-    except (OSError, KeyError, RuntimeError, ValueError, UnicodeDecodeError) as error:
+    except Exception as error:  # what the libraries raise about content that somebody made up is of any type
         raise DamagedFileError(f"{path} cannot be read: {error}") from error
 
 
@@ -115,9 +117,31 @@ def _describe(file: h5py.File) -> dict[str, tuple[tuple[str, ...], np.dtype, dic
     _root_attributes(file)
     return {
         name: (_dimensions(name, item), item.dtype, {key: _from_hdf5(value) for key, value in _visible(item)})
-        for name, item in file.items()
+        for name, item in _items(file)
         if not _is_bare_dimension(item)
     }
+
+
+def _items(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+    """The datasets of a file, none of whose numbers lie elsewhere or take far more memory than the file has bytes.
+
+    HDF5 can fetch them from any file that the process may read, which a stranger's artifact has no business to do.
+
+    Raises:
+        ValueError: it holds anything else.
+    """
+    limit = _MOST_EXPANSION * file.id.get_filesize()
+    for name in file:
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"{name!r} points to another place or file; an artifact holds its own numbers")
+        item = file[name]
+        if not isinstance(item, h5py.Dataset):
+            raise ValueError(f"{name!r} is a {type(item).__name__.lower()}, not an array")
+        if item.external or item.is_virtual:
+            raise ValueError(f"{name!r} points to another place or file; an artifact holds its own numbers")
+        if item.nbytes > limit and not _is_bare_dimension(item):
+            raise ValueError(f"{name!r} claims {item.nbytes:,} bytes in a file of {file.id.get_filesize():,}")
+        yield name, item
 
 
 def _root_attributes(file: h5py.File) -> dict[str, Any]:
@@ -149,7 +173,7 @@ def _read(file: h5py.File, names: set[str] | None) -> xr.Dataset:
     root = _root_attributes(file)
     extra = set(root.pop("coordinates", "").split())
     data, coordinates = {}, {}
-    for name, item in file.items():
+    for name, item in _items(file):
         if _is_bare_dimension(item):
             continue
         if names is not None and name not in names and not item.is_scale and name not in extra:

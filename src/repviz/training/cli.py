@@ -101,6 +101,15 @@ class RepvizCLI(LightningCLI):
         """Parse; what is no mapping where a block is expected raises inside jsonargparse and is the user's to mend."""
         with _as_user_error():
             super().parse_arguments(parser, args)
+        if self.subcommand is None:
+            return
+        for block in sorted({"trainer", "model", "data", *self._parser(self.subcommand).blocks()}):
+            found = self._get(self.config, block)
+            if not isinstance(found, Namespace | None):
+                raise UserError(f"{block} is {found!r}; it is a block of settings, as in {block}: {{NAME: VALUE}}")
+        seed = self._get(self.config, "seed_everything")
+        if not isinstance(seed, bool) and not 0 <= (seed or 0) < 2**32:
+            raise UserError(f"seed_everything is {seed}; it must be from 0 to {2**32 - 1}")
 
     def instantiate_classes(self) -> None:
         """Make model, data and trainer; what their constructors refuse is the user's to mend."""
@@ -137,6 +146,9 @@ class RepvizCLI(LightningCLI):
     def before_fit(self) -> None:
         """Say a wrong path or metric before anything is made."""
         self._check_checkpoint()
+        data = self._get(self.config, "data.path")
+        if not data or not Path(data).expanduser().exists():
+            raise UserError(f"data.path: there is no file or folder {data!r} (seen from {Path.cwd()})")
         if self.trainer.max_epochs == 0:
             raise UserError("trainer.max_epochs is 0: nothing would be trained; 1 or more, or -1 for no end")
         if self.trainer.limit_val_batches == 0 and self._get(self.config, "early_stopping.enabled"):

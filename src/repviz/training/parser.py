@@ -40,6 +40,11 @@ class Parser(LightningArgumentParser):
         near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
         return f". Did you mean {near[0]!r}?" if near and near[0] != wrong else ""
 
+    def blocks(self) -> set[str]:
+        """Names before the dot of all settings that have one."""
+        dests = (action.dest for action in self._actions if isinstance(action.dest, str))
+        return {dest.partition(".")[0] for dest in dests if "." in dest}
+
     def _known_names(self) -> list[str]:
         """Every setting of this command, or of all commands, with its block and without."""
         parsers = [self]
