@@ -1,9 +1,11 @@
 """``create_app``: the dashboard of one runs folder. No globals: any number of apps can live in one process."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 from dash import ClientsideFunction, Dash, Input
+from dash.exceptions import DependencyException
 
 from repviz.dashboards import asked_callback, guard, ids, login
 from repviz.dashboards.cache import FileCache
@@ -83,6 +85,7 @@ def create_app(
     if password is not None:
         login.install(app.server, password)
     asked_callback.install(app)
+    app.server.register_error_handler(DependencyException, lambda _: ("there is no such script", HTTPStatus.NOT_FOUND))
     return app
 
 

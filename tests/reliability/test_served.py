@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
@@ -156,7 +157,7 @@ def wrong_with(answer) -> str | None:
 def test_nothing_leaves_by_any_address(app, folder, times):
     client, known = app.server.test_client(), list(dict.fromkeys(addresses(app, folder)))
     assert len(known) > 5_000
-    chosen = random.Random(0).sample(known, times(800, len(known)))
+    chosen = random.Random(0).sample(known, times(500, len(known)))
     answers = ((address, wrong_with(asked(client, address))) for address in chosen)
     assert not (found := [f"{address[:200]}: {wrong}" for address, wrong in answers if wrong]), "\n".join(found)
 
@@ -164,7 +165,7 @@ def test_nothing_leaves_by_any_address(app, folder, times):
 def test_nothing_leaves_by_any_callback(app, folder, times):
     client, known = app.server.test_client(), list(dict.fromkeys(bodies(app, folder)))
     assert len(known) > 1_000
-    chosen = random.Random(1).sample(known, times(400, len(known)))
+    chosen = random.Random(1).sample(known, times(150, len(known)))
     send = {"path": "/_dash-update-component", "method": "POST", "content_type": "application/json"}
     answers = ((body, wrong_with(client.open(data=body, **send))) for body in chosen)
     assert not (found := [f"{body[:300]}: {wrong}" for body, wrong in answers if wrong]), "\n".join(found)
@@ -181,7 +182,7 @@ def test_nothing_leaves_by_a_header_or_before_the_password(folder, password, tim
     server = create_app(folder / "runs", password=password).server
     texts = [text for text in targets(folder) if "\r" not in text and text.isascii()]
     tried = [(name, text, path) for name in HEADERS for text in texts for path in ("/", f"/data/runs/{RUN}/log")]
-    for name, text, path in random.Random(2).sample(tried, times(150, len(tried))):
+    for name, text, path in random.Random(2).sample(tried, times(60, len(tried))):
         header = f"repviz_session={text}" if name == "Cookie" else text
         answer = server.test_client().get(path, headers={name: header})
         assert wrong_with(answer) is None, (name, text)
@@ -224,23 +225,27 @@ def shown(client: Client, run: Path, whats: list[str]) -> str:
     return b"\n".join(answer.get_data() for answer in answers).decode("utf-8", "replace")
 
 
-@pytest.mark.parametrize("name", LINKED)
 @pytest.mark.parametrize("way", ["to it", "by two links", "relative"])
-def test_links_out_of_the_folder_show_nothing(tmp_path, name, way):
-    whole_run(tmp_path / "runs" / RUN)
-    whole_run(tmp_path / "outside", SECRET).say("failed", data={"path": SECRET}, error=SECRET)
-    client = create_app(tmp_path / "runs").server.test_client()
-    inside, outside = tmp_path / "runs" / RUN / name, tmp_path / "outside" / name
-    os.rename(inside, tmp_path / "away")
-    if way == "by two links":
-        os.symlink(outside, tmp_path / "runs" / "stone")
-        outside = tmp_path / "runs" / "stone"
-    os.symlink(os.path.relpath(outside, inside.parent) if way == "relative" else outside, inside)
-    assert SECRET not in shown(client, tmp_path / "runs" / RUN, LINKED[name])
-    # The same content in the folder is shown: what is looked at above is where it would be.
-    os.unlink(inside)
-    os.rename(tmp_path / "outside" / name, inside)
-    assert SECRET in shown(client, tmp_path / "runs" / RUN, LINKED[name])
+def test_links_out_of_the_folder_show_nothing(app, folder, way):
+    client, run = app.server.test_client(), folder / "runs" / f"linked_{way[:2]}"
+    for name in LINKED:
+        shutil.copytree(folder / "runs" / RUN, run)
+        shutil.copytree(folder / "outside", folder / "elsewhere")
+        inside, outside = run / name, folder / "elsewhere" / name
+        target = outside
+        os.rename(inside, folder / "away")
+        if way == "by two links":
+            target = folder / "runs" / "stone"
+            os.symlink(outside, target)
+        os.symlink(os.path.relpath(target, inside.parent) if way == "relative" else target, inside)
+        assert SECRET not in shown(client, run, LINKED[name]), name
+        # The same content in the folder is shown: what is looked at above is where it would be.
+        os.unlink(inside)
+        os.rename(outside, inside)
+        assert SECRET in shown(client, run, LINKED[name]), name
+        (folder / "runs" / "stone").unlink(missing_ok=True)
+        for left in (run, folder / "away", folder / "elsewhere"):
+            left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
 
 
 # --- HDF5 files that point out of themselves ---
