@@ -101,14 +101,16 @@ class RepvizCLI(LightningCLI):
         """Parse; what is no mapping where a block is expected raises inside jsonargparse and is the user's to mend."""
         with _as_user_error():
             super().parse_arguments(parser, args)
-        if self.subcommand is None:
-            return
-        for block in sorted({"trainer", "model", "data", *self._parser(self.subcommand).blocks()}):
-            found = self._get(self.config, block)
+        self._check_shapes(self.config[self.config["subcommand"]])
+
+    def _check_shapes(self, config: Namespace) -> None:
+        """What jsonargparse lets pass and others stumble over without naming it."""
+        for block in sorted({"trainer", "model", "data", *self._parser(self.config["subcommand"]).blocks()}):
+            found = config.get(block)
             if not isinstance(found, Namespace | None):
                 raise UserError(f"{block} is {found!r}; it is a block of settings, as in {block}: {{NAME: VALUE}}")
-        seed = self._get(self.config, "seed_everything")
-        if not isinstance(seed, bool) and not 0 <= (seed or 0) < 2**32:
+        seed = config.get("seed_everything")
+        if not isinstance(seed, bool | None) and not 0 <= seed < 2**32:
             raise UserError(f"seed_everything is {seed}; it must be from 0 to {2**32 - 1}")
 
     def instantiate_classes(self) -> None:
