@@ -13,7 +13,7 @@ from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog, NotThereError
 from repviz.dashboards.manifest import UNREADABLE
 from repviz.figures.prediction import calibration, confusion, per_class
-from repviz.figures.projection import class_names
+from repviz.figures.shown import class_names
 from repviz.figures.view import View
 from repviz.store.hdf5 import read_dataset
 from repviz.theme import LOOKS

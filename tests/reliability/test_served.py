@@ -67,8 +67,8 @@ def targets(folder: Path) -> list[str]:
     climbing = ["../secret.txt", "../outside", "../../etc/passwd", f"{RUN}/../../secret.txt", "..", ".", "../runs/.."]
     absolute = [str(folder / "secret.txt"), str(folder / "outside"), "/etc/passwd", f"file://{folder}/secret.txt", "//"]
     odd = ["..\\secret.txt", "....//secret.txt", "..;/secret.txt", "..%2fsecret.txt", "%2e%2e/outside", "~", "$HOME"]
-    odd += ["\uff0e\uff0e\u2215secret.txt", "..\u2044outside", "\u202e..", "..\x00", f"{RUN}\x00/../..", "\udcff..".encode(
-        "utf-8", "surrogateescape").decode("latin-1"), "\r\nX: y", "\ufeff..", "e\u0301", "\x7f"]  # fmt: skip
+    odd += ["\uff0e\uff0e\u2215secret.txt", "..\u2044outside", "\u202e..", "..\x00", f"{RUN}\x00/../.."]
+    odd += ["\xff..", "\r\nX: y", "\ufeff..", "e\u0301", "\x7f"]
     injected = ["{{7*7}}", "${7*7}", "%s%n", "'; DROP TABLE runs--", "$(cat ../secret.txt)", "`id`", "__class__", "*"]
     injected += ["[0-9]*", "?", "<script>", "{0.__class__}", "run.json", "CON", "..." * 5000, "9" * 4000, "-1", "1e9"]
     injected += ["NaN", "null", "[]", "0x10", "1_0", "٣", "²", " ", "", ",", ",,,,", "1," * 600, "-0", "99999999999"]
@@ -148,7 +148,9 @@ def asked(client: Client, address: str):
 def wrong_with(answer) -> str | None:
     """What an answer must not be; None where it is none of that."""
     text = answer.get_data().decode("utf-8", "replace")
-    found = [mark for mark in (SECRET, "Traceback", "root:x:0", 'File "', "werkzeug") if mark in text + str(answer.headers)]
+    found = [
+        mark for mark in (SECRET, "Traceback", "root:x:0", 'File "', "werkzeug") if mark in text + str(answer.headers)
+    ]
     if answer.status_code >= 500 or found:
         return f"{answer.status_code} {found} {text[:300]}"
     return None

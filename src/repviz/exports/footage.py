@@ -7,7 +7,8 @@ import numpy as np
 import xarray as xr
 
 from repviz.errors import UserError
-from repviz.figures.projection import METHOD_NAMES, class_names
+from repviz.figures.projection import METHOD_NAMES
+from repviz.figures.shown import class_names
 from repviz.figures.view import usual_layer, usual_method
 from repviz.run import Run
 from repviz.store.artifacts import read_artifact

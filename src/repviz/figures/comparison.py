@@ -8,6 +8,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.figures.metrics import Metrics, best_epoch, measured
+from repviz.figures.shown import shown
 from repviz.figures.similarity import cka_heatmap
 from repviz.figures.view import View
 from repviz.theme import class_colors, template
@@ -41,7 +42,7 @@ def figure(runs: Mapping[str, Metrics], view: View) -> go.Figure:
                 go.Scatter(
                     x=epochs,
                     y=values,
-                    name=name,
+                    name=shown(name),
                     legendgroup=name,
                     showlegend=number == 0,
                     mode="lines+markers",
@@ -51,7 +52,7 @@ def figure(runs: Mapping[str, Metrics], view: View) -> go.Figure:
                         "size": np.where(epochs == best, 9, 4) if best is not None else 4,
                         "symbol": np.where(epochs == best, "circle-open", "circle") if best is not None else "circle",
                     },
-                    hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+                    hovertemplate=f"{shown(name)}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
                 ),
                 row=row,
                 col=col,
@@ -80,7 +81,7 @@ def between_figure(one: str, others: Mapping[str, xr.Dataset], view: View) -> go
     """
     columns = min(_MOST_BESIDE, len(others))
     rows = -(-len(others) // columns)
-    titles = [f"{name} · epoch {dataset.attrs['epoch_other']}" for name, dataset in others.items()]
+    titles = [f"{shown(name)} · epoch {dataset.attrs['epoch_other']}" for name, dataset in others.items()]
     target = make_subplots(
         rows,
         columns,
@@ -94,7 +95,7 @@ def between_figure(one: str, others: Mapping[str, xr.Dataset], view: View) -> go
         trace.update(showscale=number == 0, colorbar={"title": {"text": "CKA"}, "thickness": 12})
         row, col = number // columns + 1, number % columns + 1
         target.add_trace(trace, row=row, col=col)
-        target.update_yaxes(title_text=f"layer of {one}" if col == 1 else None, row=row, col=col)
+        target.update_yaxes(title_text=f"layer of {shown(one)}" if col == 1 else None, row=row, col=col)
     target.update_xaxes(type="category", title_text="its layer", title_standoff=6)
     target.update_yaxes(type="category", autorange="reversed")
     first = next(iter(others.values()))
@@ -102,7 +103,7 @@ def between_figure(one: str, others: Mapping[str, xr.Dataset], view: View) -> go
     counted = f"{points[0]}" if len(points) == 1 else f"{points[0]} to {points[-1]}"
     return target.update_layout(
         template=template(view.theme),
-        title_text=f"Layers of {one} at epoch {first.attrs['epoch']} with those of the other runs"
+        title_text=f"Layers of {shown(one)} at epoch {first.attrs['epoch']} with those of the other runs"
         f"<br>debiased linear CKA of {counted} points that both have",
         height=120 + 300 * rows,
         margin={"l": 110, "r": 16, "t": 84, "b": 52},

@@ -8,7 +8,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.figures.lines import add_band, add_line
-from repviz.figures.projection import class_names
+from repviz.figures.shown import shown, shown_classes
 from repviz.figures.view import View
 from repviz.theme import LOOKS, SPLIT_NAMES, class_colors, template
 
@@ -114,7 +114,7 @@ def _draw_map(target: go.Figure, dataset: xr.Dataset, view: View, color: str, *,
     there = np.isfinite(dataset[prefix + "suspicion"].values)
     if view.classes is not None:
         there &= np.isin(labels, view.classes)
-    names = class_names(dataset)
+    names = shown_classes(dataset)
     if color == "class":
         for k, (name, class_color) in enumerate(zip(names, class_colors(len(names)), strict=True)):
             rows = np.flatnonzero(there & (labels == k))
@@ -149,7 +149,7 @@ def _add_points(
         look |= {"size": 6, "symbol": _SYMBOLS[dataset["split"].values[rows]]}
         number, word = np.arange(dataset.sizes["sample"]), "sample"
         selected = np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None
-    names, labels = class_names(dataset), dataset[prefix + "label"].values[rows]
+    names, labels = shown_classes(dataset), dataset[prefix + "label"].values[rows]
     target.add_trace(
         go.Scattergl(
             x=dataset[prefix + "variability"].values[rows],
@@ -215,10 +215,10 @@ def _listed(dataset: xr.Dataset, view: View) -> np.ndarray:
 def _draw_table(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
     look = LOOKS[view.theme]
     listed = _listed(dataset, view)
-    names = np.array(class_names(dataset), dtype=object)
+    names = np.array(shown_classes(dataset), dtype=object)
     rows, ids = dataset["suspect_row"].values[listed], dataset["suspect_id"].values[listed]
     columns = (
-        [_short(str(id_)) or f"row {row}" for row, id_ in zip(rows, ids, strict=True)],
+        [shown(str(id_), _LONGEST) or f"row {row}" for row, id_ in zip(rows, ids, strict=True)],
         list(names[dataset["suspect_label"].values[listed]]),
         list(names[dataset["suspect_rival"].values[listed]]),
         [f"{value:.3f}" for value in dataset["suspect_suspicion"].values[listed]],
@@ -234,10 +234,6 @@ def _draw_table(target: go.Figure, dataset: xr.Dataset, view: View) -> None:
         row=1,
         col=2,
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _draw_histogram(target: go.Figure, dataset: xr.Dataset, view: View) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from repviz.figures.projection import class_names
+from repviz.figures.shown import shown_classes
 from repviz.figures.view import View
 from repviz.theme import LOOKS, class_colors, scale_colors
 
@@ -58,7 +58,7 @@ def pair_text(dataset: xr.Dataset, pair: int, names: list[str]) -> str:
 
 def names_of(dataset: xr.Dataset) -> list[str]:
     """Names of the classes, numbers where the dataset has none."""
-    return class_names(dataset) if "class_name" in dataset else [f"class {k}" for k in range(dataset.sizes["class"])]
+    return shown_classes(dataset) if "class_name" in dataset else [f"class {k}" for k in range(dataset.sizes["class"])]
 
 
 def add_sorted(target: go.Figure, dataset: xr.Dataset, pairs: np.ndarray, view: View, col: int) -> None:

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from repviz.figures.projection import class_names
+from repviz.figures.shown import shown_classes
 from repviz.figures.view import View
 from repviz.theme import LOOKS, template
 
@@ -113,7 +113,7 @@ def _bare(target: go.Figure, view: View) -> go.Figure:
 
 def _draw_confusion(target: go.Figure, dataset: xr.Dataset, view: View, **cell: int) -> None:
     look = LOOKS[view.theme]
-    names = class_names(dataset)
+    names = shown_classes(dataset)
     shown = [k for k in range(len(names)) if view.classes is None or k in view.classes]
     counts = dataset["confusion"].values
     total = counts.sum(axis=1, keepdims=True)

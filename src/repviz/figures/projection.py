@@ -14,6 +14,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
+from repviz.figures.shown import shown_classes
 from repviz.figures.view import View, usual_method
 from repviz.theme import LOOKS, SPLIT_NAMES, SPLIT_SIZES, SPLIT_SYMBOLS, class_colors, template
 
@@ -40,7 +41,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     target = make_subplots(
         rows, columns, subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=_GAP_PIXELS / height
     )
-    names = class_names(dataset)
+    names = shown_classes(dataset)
     for number, layer in enumerate(layers):
         cell = {"row": number // columns + 1, "col": number % columns + 1}
         points = dataset["coordinates"].sel({"layer": layer, "method": method}).values.astype(np.float32)
@@ -63,14 +64,6 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         uirevision="projection",
     )
     return target
-
-
-def class_names(dataset: xr.Dataset) -> list[str]:
-    """Names of the classes: the dataset's ``class_name``, or numbers."""
-    if "class_name" in dataset:
-        return [str(name) for name in dataset["class_name"].values]
-    labels = dataset["label"].values
-    return [f"class {k}" for k in range(int(labels.max(initial=-1)) + 1)]
 
 
 def label_positions(

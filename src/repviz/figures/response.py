@@ -9,7 +9,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
-from repviz.figures.projection import class_names
+from repviz.figures.shown import shown_classes
 from repviz.figures.view import View
 from repviz.theme import LOOKS, NO_COLOR, class_colors, template
 
@@ -174,7 +174,7 @@ def _draw_unit(target: go.Figure, dataset: xr.Dataset, i: int, view: View, cell:
 def _class_answers(dataset: xr.Dataset, view: View) -> dict[str, np.ndarray]:
     """Classes that are drawn and have points: number, name, colour; mean, low and high of each unit, ``(k, unit)``."""
     labels, activation = dataset["label"].values, dataset["activation"].values
-    names = class_names(dataset)
+    names = shown_classes(dataset)
     shown = [k for k in range(len(names)) if view.classes is None or k in view.classes]
     there = [k for k in shown if (labels == k).any()]
     colors = class_colors(len(names))

@@ -5,7 +5,8 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from repviz.errors import UserError
-from repviz.figures.projection import NO_CLASS, class_names
+from repviz.figures.projection import NO_CLASS
+from repviz.figures.shown import shown_classes
 from repviz.figures.view import View, usual_layer
 from repviz.theme import LOOKS, SPLIT_NAMES, SPLIT_SIZES, SPLIT_SYMBOLS, class_colors, template
 
@@ -55,7 +56,7 @@ def _columns(of_layer: xr.Dataset, count: int, *, neurons: bool) -> tuple[np.nda
 
 
 def _draw_points(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, axes: list[str], view: View) -> None:
-    look, names = LOOKS[view.theme], class_names(dataset)
+    look, names = LOOKS[view.theme], shown_classes(dataset)
     labels, split = dataset["label"].values, dataset["split"].values
     colors, sizes = class_colors(len(names)), np.array(SPLIT_SIZES, np.float32)
     for k in [*range(len(names)), NO_CLASS]:

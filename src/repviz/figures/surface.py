@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from repviz.figures.projection import NO_CLASS, class_names
+from repviz.figures.projection import NO_CLASS
+from repviz.figures.shown import class_names, shown_classes
 from repviz.figures.surface_shades import (
     EARLIER,
     NOTHING,
@@ -70,7 +71,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         UserError: an option is not known, the class is not there, or the other epoch has another grid.
     """
     plane = view.option("map", OPTIONS["map"]) == "plane"
-    names = class_names(dataset)
+    names = shown_classes(dataset)
     target = go.Figure()
     if plane:
         title = _draw_plane(target, dataset, names, view)
