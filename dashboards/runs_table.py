@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from repviz.dashboards.cache import BoundedCache, FileCache, stamp_of
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
 from repviz.dashboards.manifest import Manifests
+from repviz.store.config_file import read_config
 from repviz.store.listing import best_row
 from repviz.store.run_folder import RUN_FILE
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BEST = ("val_accuracy", "val_f1_macro", "val_loss")
 _MOST_DIFFERENCES = 12
 """Columns of the table; more would leave no room."""
@@ -71,27 +69,13 @@ class RunsTable:
         """The configuration with dotted keys; None where there is none that can be read."""
         try:
             path = self._catalog.find(name).config_file()
-            return None if path is None else self._configs.get(path, read_config, lambda flat: 200 * len(flat))
+            read = self._configs.get
+            return None if path is None else read(path, lambda p: flat(read_config(p)), lambda found: 200 * len(found))
         except (NotThereError, OSError, ValueError):
             return None
 
     def _size(self, run: RunFiles) -> int:
         return self._sizes.get(run.path, stamp_of(run.path / RUN_FILE), lambda: folder_bytes(run.path), lambda _: 100)
-
-
-def read_config(path: Path) -> dict[str, str]:
-    """A YAML file with dotted keys, values as text.
-
-    Raises:
-        ValueError: it is not YAML, or not a mapping.
-    """
-    try:
-        content = yaml.load(path.read_text("utf-8"), _LOADER)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} does not hold settings")
-    return flat(content)
 
 
 def flat(content: Mapping[str, Any], above: str = "") -> dict[str, str]:

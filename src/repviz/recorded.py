@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from repviz.callbacks.looking import Report, look_at, report_to_nobody
 from repviz.callbacks.sample import build, rows_of
 from repviz.callbacks.source import EmbeddingSource
@@ -20,9 +18,9 @@ from repviz.model.classifier import EmbeddingClassifier
 from repviz.snapshot import Snapshot, observing
 from repviz.store import artifacts
 from repviz.store.hdf5 import DamagedFileError
-from repviz.store.run_folder import read_run_file
+from repviz.store.run_folder import CONFIG_FILE, read_run_file
 from repviz.store.sample_file import read_sample
-from repviz.weights import weights_path
+from repviz.weights import checkpoint_at, weights_path
 
 log = logging.getLogger("repviz")
 
@@ -91,8 +89,9 @@ class RecordedRun:
     def subject(self, epoch: int) -> tuple[Subject, int]:
         """The network with the weights of ``epoch``, and the optimiser steps it had done."""
         path = weights_path(self._run_dir, epoch)
-        module = EmbeddingClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
-        step = torch.load(path, map_location="cpu", weights_only=True)["global_step"]
+        with checkpoint_at(path) as state:
+            module = EmbeddingClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+            step = int(state["global_step"])
         layers = named_layers(module, self._asked_layers)
         return Subject(module, layers, module.criterion, self._sample, self._source.whole()), step
 
@@ -117,7 +116,10 @@ def _data(
     run_dir: Path, config: Mapping[str, Any], path: str | None, checkpoint: Path, force: bool
 ) -> EmbeddingDataModule:
     """The run's data with the checkpoint's scaling."""
-    data = EmbeddingDataModule(**{**config["data"], "path": path or config["data"]["path"]})
+    try:
+        data = EmbeddingDataModule(**{**config["data"], "path": path or config["data"]["path"]})
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"the data's settings in {run_dir / CONFIG_FILE} cannot be used: {error}") from error
     data.setup("fit")
     trained_on = read_run_file(run_dir)["data"]["fingerprint"]
     if data.arrays.fingerprint != trained_on and not force:
@@ -126,6 +128,6 @@ def _data(
             f"{data.arrays.fingerprint[:12]}, the run's is {trained_on[:12]}. Name the right one with --data, "
             "or go on all the same with --force"
         )
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    data.load_state_dict(state["EmbeddingDataModule"])
+    with checkpoint_at(checkpoint) as state:
+        data.load_state_dict(state["EmbeddingDataModule"])
     return data

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from repviz.callbacks.looking import Report, record_failure, report_to_nobody
@@ -12,7 +11,7 @@ from repviz.diagnostics.diagnostic import RunDiagnostic
 from repviz.errors import UserError
 from repviz.snapshot import Snapshot, observing
 from repviz.store import artifacts
-from repviz.weights import epochs_with_weights, weights_path
+from repviz.weights import checkpoint_at, epochs_with_weights, weights_path
 
 
 class SavedCheckpoints(Mapping[int, Mapping[str, Tensor]]):
@@ -26,7 +25,8 @@ class SavedCheckpoints(Mapping[int, Mapping[str, Tensor]]):
     def __getitem__(self, epoch: int) -> Mapping[str, Tensor]:
         path = weights_path(self._run_dir, epoch)
         try:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+            with checkpoint_at(path) as state:
+                return state["state_dict"]
         except FileNotFoundError:
             raise KeyError(epoch) from None
 

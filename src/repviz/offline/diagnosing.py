@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse import ArgumentParser
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -24,6 +23,7 @@ from repviz.offline import pools
 from repviz.offline.plan import Schedule, Step, missing_steps
 from repviz.offline.work import Job, Outcome, failed, forget, recorded, work
 from repviz.store import artifacts
+from repviz.store.config_file import read_config
 from repviz.store.run_folder import CONFIG_FILE, read_run_file
 
 log = logging.getLogger("repviz")
@@ -76,7 +76,7 @@ def diagnose(
             "callbacks look inline or in the background"
         )
     remove_leftovers(run_dir)
-    config = yaml.safe_load((run_dir / CONFIG_FILE).read_text("utf-8"))
+    config = _config(run_dir / CONFIG_FILE)
     not_applicable = () if only else read_run_file(run_dir).get("not_applicable", {})
     callbacks = [c for c in _callbacks(config, only, settings or {}) if c.kind not in not_applicable]
     steps = missing_steps(run_dir, callbacks, epochs, overwrite)
@@ -105,6 +105,17 @@ def diagnose(
             f"{outcomes[Outcome.FAILED]} of {len(steps)} failed; the reasons are in {run_dir / artifacts.ARTIFACTS}"
         )
     return outcomes[Outcome.DONE]
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """The run's configuration, blocks of settings."""
+    config = read_config(path)
+    if not isinstance(config.get("data"), dict):
+        raise UserError(f"{path} is not the configuration of a run: there is no block data in it")
+    for kind in set(callback_classes()) & {*config}:
+        if not isinstance(config[kind], dict | None):
+            raise UserError(f"{path}: {kind} is a {type(config[kind]).__name__}, not a block of settings")
+    return config
 
 
 def _let_go_of_waiting(run_dir: Path, callbacks: Sequence[DiagnosticCallback]) -> None:

@@ -153,10 +153,13 @@ def run_error(run_dir: Path, kind: str) -> dict[str, Any] | None:
 
 def _error(run_dir: Path, kind: str, epoch: int | None) -> dict[str, Any] | None:
     try:
-        return json.loads(error_path(run_dir, kind, epoch).read_text("utf-8"))
+        found = json.loads(error_path(run_dir, kind, epoch).read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds a {type(found).__name__}, not an object")
+        return found
     except FileNotFoundError:  # there is none, or it was mended between listing and reading
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return {"kind": kind, "epoch": epoch, "error": "DamagedFileError", "message": str(error)}
 
 

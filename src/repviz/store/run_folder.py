@@ -10,10 +10,16 @@ from typing import Any
 from repviz.atomic import write_text
 from repviz.errors import UserError
 from repviz.store.artifacts import now
+from repviz.store.errors import DamagedFileError
 
 RUN_FILE = "run.json"
 CONFIG_FILE = "config.yaml"
 CHECKPOINTS = "checkpoints"
+_TYPES = {"state": str, "pid": int, "host": str, "heartbeat": str, "max_epochs": int, "monitor": str} | {
+    **dict.fromkeys(("classes", "layers", "kinds"), list),
+    **dict.fromkeys(("data", "progress", "sample", "versions", "every_n_epochs", "not_applicable"), dict),
+}
+"""What readers of ``run.json`` rely on, where it is there."""
 HEARTBEAT_SECONDS = 5
 """How often a live run renews its heartbeat."""
 _SILENT_SECONDS = 60
@@ -55,13 +61,20 @@ def read_run_file(run_dir: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: ``run_dir`` is not a run.
-        ValueError: the file is damaged.
+        DamagedFileError: the file is damaged.
     """
-    content = json.loads((Path(run_dir) / RUN_FILE).read_text("utf-8"))
-    if not isinstance(content, dict) or "state" not in content:
-        raise ValueError(f"{Path(run_dir) / RUN_FILE} does not describe a run")
-    if content["state"] == "running" and not is_alive(content):
-        content["state"] = "killed"
+    path = Path(run_dir) / RUN_FILE
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if not isinstance(content, dict) or "state" not in content:
+            raise ValueError("there is no state in it")
+        for name, kind in _TYPES.items():
+            if not isinstance(content.get(name), kind | None):
+                raise ValueError(f"its {name} is a {type(content[name]).__name__}")
+        if content["state"] == "running" and not is_alive(content):
+            content["state"] = "killed"
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise DamagedFileError(f"{path} does not describe a run: {error}") from error
     return content
 
 
