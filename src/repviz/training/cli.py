@@ -37,6 +37,7 @@ from repviz.training.predictions import PredictionWriter
 from repviz.training.random_state import RandomState
 from repviz.training.runtime import Runtime
 from repviz.version import __version__
+from repviz.weights import checkpoint_at
 
 log = logging.getLogger("repviz")
 
@@ -112,6 +113,10 @@ class RepvizCLI(LightningCLI):
         seed = config.get("seed_everything")
         if not isinstance(seed, bool | None) and not 0 <= seed < 2**32:
             raise UserError(f"seed_everything is {seed}; it must be from 0 to {2**32 - 1}")
+        checkpoint = config.get("ckpt_path")
+        if checkpoint is not None and Path(checkpoint).is_file():
+            with checkpoint_at(Path(checkpoint)) as state:  # Lightning takes settings from it without a look
+                dict(state["state_dict"]), dict(state["hyper_parameters"])
 
     def instantiate_classes(self) -> None:
         """Make model, data and trainer; what their constructors refuse is the user's to mend."""
@@ -226,6 +231,8 @@ def _as_user_error() -> Iterator[None]:
         raise
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise UserError(f"a setting cannot be used: {str(error).strip()}") from error
+    except (RuntimeError, MemoryError) as error:  # a network larger than the memory, say
+        raise UserError(f"a setting cannot be used: {(str(error).splitlines() or ['no memory'])[0][:300]}") from error
 
 
 def run(argv: list[str]) -> None:
