@@ -17,6 +17,8 @@ RUNS ?= runs
 CONFIG ?= configs/concat.yaml
 PORT ?= 8050
 WORKERS ?= 2
+# Tests of readers whose promise is about 10,000 mutants.
+MUTATED := tests/data/test_npz_members.py tests/data/test_unpickling.py
 ARGS ?=
 # Manim's pycairo and manimpango are built from source, against these; Debian's own Python also wants python3-dev.
 CAIRO_PACKAGES := libcairo2-dev libpango1.0-dev pkg-config build-essential
@@ -64,7 +66,7 @@ test: $(VENV)/.dev
 
 # The promises of docs/trust.md, as often as they are made there; hours.
 soak: $(VENV)/.dev
-	REPVIZ_SOAK=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/reliability $(ARGS)
+	REPVIZ_SOAK=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/reliability $(MUTATED) $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -128,21 +128,21 @@ def survives(path) -> bool:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_mutated_files(tmp_path, compressed):
+def test_mutated_files(tmp_path, compressed, times):
     buffer = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(buffer, **tiny_arrays())
     random_ = random.Random(compressed)
-    read = 0
-    for _ in range(500):
+    number, read = times(500, 2_500), 0
+    for _ in range(number):
         content = bytearray(buffer.getvalue())
         for _ in range(random_.choice([1, 1, 3])):
             mutate(content, random_)
         (tmp_path / "m.npz").write_bytes(content)
         read += survives(tmp_path / "m.npz")
-    assert 0 < read < 500, "the mutations are neither all harmless nor all fatal"
+    assert 0 < read < number, "the mutations are neither all harmless nor all fatal"
 
 
-def test_mutated_members_behind_valid_checksums(tmp_path):
+def test_mutated_members_behind_valid_checksums(tmp_path, times):
     arrays = tiny_arrays() | {
         "X_val_embed": np.asfortranarray(tiny_arrays()["X_val_embed"], dtype=np.float64),
         "classes": np.array(["ant", np.str_("bee"), np.int64(3)], dtype=object),
@@ -151,8 +151,8 @@ def test_mutated_members_behind_valid_checksums(tmp_path):
     }
     members = {key: npy_bytes(array) for key, array in arrays.items()}
     random_ = random.Random(0)
-    read = 0
-    for _ in range(1000):
+    number, read = times(1_000, 5_000), 0
+    for _ in range(number):
         changed = {key: bytearray(member) for key, member in members.items()}
         key = random_.choice([*changed, *["classes", "id_train"] * 6])
         for _ in range(random_.choice([1, 1, 3])):
@@ -161,7 +161,7 @@ def test_mutated_members_behind_valid_checksums(tmp_path):
             for name, member in changed.items():
                 archive.writestr(f"{name}.npy", bytes(member))
         read += survives(tmp_path / "m.npz")
-    assert 0 < read < 1000, "the mutations are neither all harmless nor all fatal"
+    assert 0 < read < number, "the mutations are neither all harmless nor all fatal"
 
 
 def test_reading_costs_little_more_memory_than_the_result(tmp_path):
