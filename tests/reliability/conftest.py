@@ -10,3 +10,7 @@ import pytest
 def times() -> Callable[[int, int], int]:
     """``times(few, many)``: the second where REPVIZ_SOAK is set."""
     return lambda few, many: many if os.environ.get("REPVIZ_SOAK") else few
+
+
+soaking = pytest.mark.skipif(not os.environ.get("REPVIZ_SOAK"), reason="with make soak")
+"""Marks what takes too long for ``make test``, where something like it is tested."""

@@ -1,12 +1,10 @@
 """Looking in the background: which worker computes what, what waits, and how it ends."""
 
 import logging
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from repviz.background import pending
 from repviz.background.handover import Handover, HandoverFile
 from repviz.background.lane import Job, Lane, TakeNumbers
 from repviz.background.settings import BackgroundSettings
+from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.looking import record_failure
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.diagnostic import Diagnostic
@@ -62,7 +61,14 @@ class Background:
         ]
 
     def submit(self, epoch: int, step: int, kinds: Sequence[str], checkpoint: Path) -> None:
-        """Have ``kinds`` look at ``epoch``, whose weights ``checkpoint`` holds; returns at once, but for ``wait``."""
+        """Have ``kinds`` look at ``epoch``, whose weights ``checkpoint`` holds; returns at once, but for ``wait``.
+
+        A kind that has the epoch before it already is not asked again.
+        """
+        with self._lock:
+            kinds = [kind for kind in kinds if kind not in self._left.get(epoch, ())]
+        if not kinds:
+            return
         if self._settings.when_full == "skip" and self.waiting >= self._settings.queue_size:
             for kind in kinds:
                 error = SkippedError(
@@ -71,8 +77,9 @@ class Background:
                 )
                 record_failure(kind, error, self._run_dir, epoch)
             return
-        while self._settings.when_full == "wait" and self.waiting >= self._settings.queue_size:
-            time.sleep(0.01)
+        with terminated_as_interrupted():
+            while self._settings.when_full == "wait" and self.waiting >= self._settings.queue_size:
+                time.sleep(0.01)
         with self._lock:
             weights = pending.put(self._run_dir, epoch, checkpoint)
             self._left.setdefault(epoch, set()).update(kinds)
@@ -99,7 +106,7 @@ class Background:
                 "training has ended; %d diagnostics are still to be computed (Ctrl-C leaves them for later)", total
             )
         try:
-            with _terminated_as_interrupted():
+            with terminated_as_interrupted():
                 for _, lane in self._lanes:
                     lane.finish()
                 with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
@@ -138,16 +145,3 @@ class Background:
             if not left:
                 self._left.pop(epoch, None)
                 pending.remove(self._run_dir, epoch)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does: Lightning no longer listens when training has ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

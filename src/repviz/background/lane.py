@@ -166,6 +166,8 @@ class Lane:
                 env={**os.environ, **threads},
                 process_group=0,  # Ctrl-C in the terminal reaches training alone
             )
+        if self._stopped:  # by one who saw no process to end
+            self._process.kill()
         self._unread = b""
         self._send({
             "handover": str(self._handover), "nice": int(settings.nice), "threads": int(settings.threads),

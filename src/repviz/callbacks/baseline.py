@@ -6,6 +6,7 @@ import numpy as np
 from jsonargparse.typing import NonNegativeInt
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.recorder import RunRecorder
 from repviz.model.baseline import fit_baseline
 from repviz.store.results_table import read_results, write_result
@@ -40,7 +41,8 @@ class Baseline(Callback):
             inputs[split] = np.concatenate([x.numpy() for x in used], axis=1)
             labels[split] = rows.labels.numpy()
         try:
-            found = fit_baseline(inputs["train"], labels["train"], inputs["val"], labels["val"], seed=self.seed)
+            with terminated_as_interrupted():
+                found = fit_baseline(inputs["train"], labels["train"], inputs["val"], labels["val"], seed=self.seed)
         except ValueError as error:  # the data may not admit one, a class with a single row for example
             log.warning("there is no baseline: %s", error)
             return

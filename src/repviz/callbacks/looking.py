@@ -17,6 +17,9 @@ from repviz.store.hdf5 import DamagedFileError
 
 log = logging.getLogger("repviz")
 
+FAILURES = (Exception, SystemExit)
+"""What a diagnostic may raise: also the exit that someone else's code, made for a command line, asks for."""
+
 Report = Callable[[Diagnostic | RunDiagnostic, xr.Dataset | None], None]
 """Told the diagnostic and its dataset, None where something went wrong, when a diagnostic has looked."""
 
@@ -41,7 +44,7 @@ def look(
     with observing(subject.module):
         try:
             snapshot = subject.snapshot(epoch, step)
-        except Exception as error:
+        except FAILURES as error:
             for diagnostic in due:
                 record_failure(diagnostic.kind, error, run_dir, epoch)
                 report(diagnostic, None)
@@ -73,7 +76,7 @@ def compute_and_store(
             version=diagnostic.version,
             previous_epoch=previous_epoch,
         )
-    except Exception as error:  # whatever a diagnostic does, training is never the victim
+    except FAILURES as error:  # whatever a diagnostic does, training is never the victim
         record_failure(diagnostic.kind, error, run_dir, snapshot.epoch)
         report(diagnostic, None)
         return False
@@ -87,8 +90,8 @@ def record_failure(kind: str, error: BaseException, run_dir: Path, epoch: int | 
     log.warning("%s failed %s, the rest goes on: %s", kind, where, error)
     try:
         artifacts.write_error(run_dir, kind, epoch, error, "".join(traceback.format_exception(error)))
-    except OSError as second:
-        log.warning("and that could not be recorded in %s: %s", run_dir, second)
+    except Exception as second:  # the disk, or an error that cannot even say what it is
+        log.warning("and that could not be recorded in %s: %s: %s", run_dir, type(second).__name__, second)
 
 
 def earlier_datasets(diagnostic: Diagnostic, run_dir: Path, epoch: int) -> tuple[int | None, Earlier]:

@@ -13,6 +13,7 @@ from repviz.background.background import Background
 from repviz.background.lane import TakeNumbers
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.looking import Report, look
 from repviz.callbacks.number_log import key_numbers_of
 from repviz.callbacks.run_level import look_at_run
@@ -76,7 +77,15 @@ class Observer:
         return {callback.kind: int(callback.every_n_epochs) for callback in self._callbacks if not callback.of_run}
 
     def look(self, epoch: int, step: int, checkpoint: Path, *, last: bool) -> None:
-        """Look at the present weights, which ``checkpoint`` holds, with whatever is due and not there yet."""
+        """Look at the present weights, which ``checkpoint`` holds, with whatever is due and not there yet.
+
+        Raises:
+            KeyboardInterrupt: training is to end, and does not wait until everyone has looked.
+        """
+        with terminated_as_interrupted():
+            self._look(epoch, step, checkpoint, last=last)
+
+    def _look(self, epoch: int, step: int, checkpoint: Path, *, last: bool) -> None:
         due = [
             callback
             for callback in (*self._callbacks, *self._caches)
@@ -134,7 +143,9 @@ class Observer:
     def look_at_run(self, epoch: int, step: int) -> None:
         """The run is over at ``epoch``: let those look that look at all of it."""
         due = [callback.diagnostic for callback in self._callbacks if isinstance(callback.diagnostic, RunDiagnostic)]
-        if due:
+        if not due:
+            return
+        with terminated_as_interrupted():
             look_at_run(self._subject, due, self._run_dir, epoch=epoch, step=step, report=self._report(step))
 
     def _report(self, step: int) -> Report:

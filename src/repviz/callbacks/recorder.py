@@ -6,6 +6,7 @@ are due, on one shared snapshot. Whatever is killed when, what was finished befo
 
 import logging
 import shutil
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,10 +23,12 @@ from repviz.callbacks.after_run import AfterRun, run_after
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.number_log import NumberLog
 from repviz.callbacks.observer import Observer, applicable, is_sharded, refuse_sharded
 from repviz.callbacks.opening import open_folder
 from repviz.callbacks.persistence import Persistence, describe
+from repviz.callbacks.ranks import Meeting
 from repviz.callbacks.run_description import describe_run
 from repviz.callbacks.sample import SampleSettings, sample_of_run
 from repviz.callbacks.subject import Criterion, HasCriterion, Subject, named_layers
@@ -100,6 +103,7 @@ class RunRecorder(Checkpoint):
         self._started = time.monotonic()
         self._heartbeat: Heartbeat | None = None
         self._disk = Persistence()
+        self._meeting: Meeting | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make checkpoints as safe as artifacts, unless someone chose another way of writing them.
@@ -156,6 +160,7 @@ class RunRecorder(Checkpoint):
             with self._disk.trying():
                 self._look(trainer, last=True)
                 self._observer.look_at_run(self._epoch, trainer.global_step)
+        self._meeting.wait()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Results, and the run is finished."""
@@ -164,6 +169,15 @@ class RunRecorder(Checkpoint):
             self._go_on(trainer)
         if not trainer.is_global_zero or self._heartbeat is None:
             return
+        with terminated_as_interrupted():
+            self._end(trainer)
+        if self._disk.problem is not None:
+            raise UserError(
+                f"training has ended, but its end could not be written ({describe(self._disk.problem)}). Make room, "
+                f"then go on from the newest checkpoint: --ckpt-path {self.run_dir / CHECKPOINTS / LAST}"
+            )
+
+    def _end(self, trainer: Trainer) -> None:
         if self.keeper.best:
             row = self.keeper.best["row"]
             with self._disk.trying():
@@ -176,14 +190,11 @@ class RunRecorder(Checkpoint):
         with self._disk.trying():
             if self._disk.problem is None:
                 self._heartbeat.stop(state="finished", results=read_results(self.run_dir))
-        if self._disk.problem is not None:
-            raise UserError(
-                f"training has ended, but its end could not be written ({describe(self._disk.problem)}). Make room, "
-                f"then go on from the newest checkpoint: --ckpt-path {self.run_dir / CHECKPOINTS / LAST}"
-            )
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Say in the run how it ended."""
+        """Say in the run how it ended; one that was terminated does not end as if it had been finished."""
+        if isinstance(exception, SIGTERMException):
+            exception.code = 128 + signal.SIGTERM
         if self._heartbeat is None:
             return
         self._observer.stop()
@@ -216,6 +227,7 @@ class RunRecorder(Checkpoint):
         if message is not None:
             raise UserError(message)
         self.run_dir = Path(folder)
+        self._meeting = Meeting()
         self._started = time.monotonic()
 
     def _make_ready(
@@ -257,8 +269,11 @@ class RunRecorder(Checkpoint):
         stopping = [c for c in trainer.callbacks if isinstance(c, EarlyStopping)]
         self._should_stop = self._should_stop and any(c.wait_count >= c.patience for c in stopping)
         trainer.should_stop = self._should_stop
-        if not trainer.is_global_zero:
-            return
+        if trainer.is_global_zero:
+            self._take_up(trainer)
+        self._meeting.wait()
+
+    def _take_up(self, trainer: Trainer) -> None:
         if not self.keeper.holding(self.run_dir, self._epoch).exists():
             self.keeper.begin_from(Path(trainer.ckpt_path), self.run_dir, self._epoch, self._rows[-1])
         remove_leftovers(self.run_dir)
@@ -287,6 +302,7 @@ class RunRecorder(Checkpoint):
                 self._numbers.log()
                 self._heartbeat.update()
             self._disk.end()
+        self._meeting.wait()
 
     def _look(self, trainer: Trainer, *, last: bool) -> None:
         if self._disk.problem is not None:

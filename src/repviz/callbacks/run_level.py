@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from repviz.callbacks.looking import Report, record_failure, report_to_nobody
+from repviz.callbacks.looking import FAILURES, Report, record_failure, report_to_nobody
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.diagnostic import RunDiagnostic
 from repviz.errors import UserError
@@ -53,7 +53,7 @@ def look_at_run(
     with observing(subject.module):
         try:
             snapshot = subject.snapshot(epoch, step)
-        except Exception as error:
+        except FAILURES as error:
             for diagnostic in due:
                 record_failure(diagnostic.kind, error, run_dir, artifacts.WHOLE_RUN)
                 report(diagnostic, None)
@@ -78,7 +78,7 @@ def compute_and_store_run(
             step=snapshot.step,
             version=diagnostic.version,
         )
-    except Exception as error:  # whatever a diagnostic does, training is never the victim
+    except FAILURES as error:  # whatever a diagnostic does, training is never the victim
         record_failure(diagnostic.kind, error, run_dir, artifacts.WHOLE_RUN)
         report(diagnostic, None)
         return False

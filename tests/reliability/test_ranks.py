@@ -1,0 +1,120 @@
+"""Two processes: whatever rank zero does alone, or whichever of them goes, nobody waits for ever."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import repviz
+from repviz.store.metrics_table import read_metrics
+from tests.reliability.conftest import soaking
+from tests.reliability.scripts import children_of, end, only_run, script, wait_for  # noqa: F401
+
+TWO = 'devices=2, strategy=DDPStrategy(process_group_backend="gloo")'
+LIMIT = 20
+"""Seconds within which a rank ends that has lost another."""
+
+
+def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises(script, tmp_path):  # noqa: F811
+    """No collective runs where errors are swallowed: the other rank would be left waiting in it."""
+    process = script(f"""
+        import torch.distributed as dist
+        from repviz.callbacks.persistence import Persistence
+
+        def slow(self, snapshot, earlier=None):
+            time.sleep(9 if snapshot.epoch == 1 else 0)
+            return seen(snapshot)
+
+        def raising(self, snapshot, earlier=None):
+            raise RuntimeError("it raises")
+
+        def noted(name, real):
+            def collective(*args, **kwargs):
+                with open("collectives.txt", "a") as file:
+                    print(name, "swallowed" if inside_trying else "plain", file=file)
+                return real(*args, **kwargs)
+            return collective
+
+        inside_trying = 0
+        real_trying = Persistence.trying
+
+        class Trying:
+            def __init__(self, disk):
+                self.block = real_trying(disk)
+            def __enter__(self):
+                global inside_trying
+                inside_trying += 1
+                return self.block.__enter__()
+            def __exit__(self, *error):
+                global inside_trying
+                inside_trying -= 1
+                return self.block.__exit__(*error)
+
+        Persistence.trying = lambda disk: Trying(disk)
+        for name in ("barrier", "broadcast", "broadcast_object_list", "all_reduce", "all_gather_object", "new_group"):
+            setattr(dist, name, noted(name, getattr(dist, name)))
+        class ShortTimeout(L.Callback):
+            # Not of the strategy: while the group is being formed, a process needs longer than that to start.
+
+            def on_fit_start(self, trainer, pl_module):
+                dist.distributed_c10d._set_pg_timeout(datetime.timedelta(seconds=4), dist.group.WORLD)
+
+        slow, raising = diagnostic("slow", slow), diagnostic("raising", raising)
+        fit([slow(mode="inline"), raising(mode="inline"), ShortTimeout()], epochs=2, batch_size=512, {TWO})
+        """)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    run = repviz.open_run(only_run(tmp_path))
+    assert (run.info()["state"], run.info()["world_size"]) == ("finished", 2)
+    assert len(read_metrics(run.path)) == 3
+    assert run.epochs("slow") == [0, 1, 2]
+    assert set(run.errors("raising")) == {0, 1, 2}
+    collectives = [line.split() for line in (tmp_path / "collectives.txt").read_text().splitlines()]
+    assert {"barrier", "broadcast_object_list", "all_gather_object", "new_group"} <= {name for name, _ in collectives}
+    assert {how for _, how in collectives} == {"plain"}
+
+
+def ranks(script, tmp_path) -> dict[int, int]:  # noqa: F811
+    """Process ids of two ranks that train, by rank."""
+    process = script(f"""
+        Path(f"rank_{{os.environ.get('LOCAL_RANK', '0')}}").write_text(str(os.getpid()))
+        fit([SimilarityCallback(mode="inline"), GeometryCallback()], {TWO})
+        """)
+    wait_for(process, lambda: list(tmp_path.glob("runs/*/artifacts/similarity/epoch_000001.h5")))
+    return {rank: int((tmp_path / f"rank_{rank}").read_text()) for rank in (0, 1)}
+
+
+@pytest.mark.parametrize("killed", [0, pytest.param(1, marks=soaking)])
+def test_a_rank_is_killed(killed, script, tmp_path):  # noqa: F811
+    found = ranks(script, tmp_path)
+    workers = [pid for pid in children_of(found[0]) if pid != found[1]]
+    assert workers
+    os.kill(found[killed], signal.SIGKILL)
+    deadline = time.monotonic() + LIMIT
+    while left := [pid for pid in (found[1 - killed], *workers) if lives(pid)]:
+        if time.monotonic() > deadline:
+            end(left)
+        assert time.monotonic() < deadline, f"rank {killed} was killed, and {left} of {found}, {workers} wait on"
+        time.sleep(0.05)
+    run = repviz.open_run(only_run(tmp_path))
+    assert run.info()["state"] in ("killed", "failed")
+    assert [run.read("similarity", epoch) for epoch in run.epochs("similarity")]
+
+
+def lives(pid: int) -> bool:
+    """Whether it runs and is no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_rank_zero_cannot_open_the_run(script, tmp_path):  # noqa: F811
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    process = script(f"fit([SimilarityCallback()], {TWO})")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "cannot make a run folder" in output
+    assert "Timed out" not in output

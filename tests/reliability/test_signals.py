@@ -1,0 +1,111 @@
+"""Told to end, or killed: training ends soon, says so, can go on, and leaves no process behind."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+import repviz
+from repviz.background.pending import pending_epochs
+from repviz.cli import main
+from repviz.store.metrics_table import read_metrics
+from tests.reliability.conftest import soaking
+from tests.reliability.scripts import children_of, only_run, script, wait_for  # noqa: F401
+from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401
+
+LOOKING = [
+    *("--sample.size", "100", "--sample.excluded", "0", "--projection.enabled", "false"),
+    *("--similarity.enabled", "true", "--similarity.mode", "inline", "--geometry.enabled", "true"),
+    *("--early_stopping.enabled", "false", "--data.batch_size", "16", "--model.schedule", "constant"),
+]
+SMALL = [
+    *("--model.hidden_dims", "[32, 16]", "--trainer.accelerator", "cpu", "--runtime.torch_threads", "1"),
+    *("--baseline.enabled", "false"),
+]
+SIGNALS = (pytest.param(signal.SIGINT, marks=soaking), signal.SIGTERM)
+LIMIT = 10
+"""Seconds within which training ends."""
+
+
+def begun(start, packages, tmp_path):  # noqa: F811
+    """A long run, inline and in the background, once an epoch has been seen by both."""
+    options = ["--data.path", str(packages), "--runs-dir", str(tmp_path / "runs"), *SMALL, *LOOKING]
+    process = start("fit", *options, "--trainer.max_epochs", "500")
+    wait_for(
+        process, lambda: all(list(tmp_path.glob(f"runs/*/artifacts/{k}/*1.h5")) for k in ("similarity", "geometry"))
+    )
+    return process, only_run(tmp_path)
+
+
+def ended(process, number: int) -> tuple[str, float]:
+    """What it has said and how long it took to end after the signal; with a code that says that it was not finished."""
+    began = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == (1 if number == signal.SIGINT else 128 + signal.SIGTERM), output
+    return output, time.monotonic() - began
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_told_to_end_while_it_trains(number, start, fit, packages, tmp_path, times):  # noqa: F811
+    moments = random.Random(number)
+    for _ in range(times(1, 10)):
+        here = tmp_path / str(moments.random())
+        process, run_dir = begun(start, packages, here)
+        (worker,) = children_of(process.pid)
+        time.sleep(moments.uniform(0, 1))
+        output, seconds = ended(process, number)
+        assert seconds < LIMIT
+        assert repviz.open_run(run_dir).info()["state"] == "stopped", output
+        assert ("repviz diagnose" in output) == bool(pending_epochs(run_dir))
+        assert not Path(f"/proc/{worker}").exists()
+        epochs = len(read_metrics(run_dir)) - 1
+        last = ["--config", str(run_dir / "config.yaml"), "--ckpt-path", str(run_dir / "checkpoints" / "last.ckpt")]
+        main(["fit", *last, "--trainer.max_epochs", str(epochs + 1)])
+        run = repviz.open_run(run_dir)
+        assert run.info()["state"] == "finished"
+        assert set(run.kinds()) == {"geometry", "prediction", "similarity"}
+        assert all(run.epochs(kind) == list(range(epochs + 2)) for kind in run.kinds())
+    untold = fit(*LOOKING, "--trainer.max_epochs", str(epochs + 1))
+    assert same_weights(weights(untold), weights(run_dir))
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_told_to_end_while_something_looks_for_long(number, script, tmp_path):  # noqa: F811
+    process = script("""
+        def compute(self, snapshot, earlier=None):
+            if snapshot.epoch == 1:
+                Path("looking").touch()
+                time.sleep(300)
+            return seen(snapshot)
+
+        fit([diagnostic("slow", compute)(mode="inline"), SimilarityCallback()], batch_size=512)
+        """)
+    wait_for(process, (tmp_path / "looking").exists)
+    began = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert time.monotonic() - began < LIMIT
+    assert process.returncode == 1, output
+    run = repviz.open_run(only_run(tmp_path))
+    assert run.info()["state"] == "stopped", output
+    assert run.epochs("slow") == [0]
+    assert weights(run.path)
+
+
+@soaking
+def test_killed_training_leaves_no_orphan(start, packages, tmp_path, times):  # noqa: F811
+    moments = random.Random(2)
+    for number in range(times(1, 50)):
+        process, _ = begun(start, packages, tmp_path / str(number))
+        workers = children_of(process.pid)
+        assert workers
+        time.sleep(moments.uniform(0, 1))
+        process.kill()
+        process.communicate()
+        deadline = time.monotonic() + 5
+        while left := [pid for pid in workers if Path(f"/proc/{pid}").exists()]:
+            assert time.monotonic() < deadline, f"orphans: {left}, at the {number}th kill"
+            time.sleep(0.02)
