@@ -61,6 +61,19 @@ class Endless(Diagnostic):
         return xr.Dataset({"alive": ((), 1)})
 
 
+@dataclass(frozen=True)
+class Counted(Diagnostic):
+    """Adds a line to a file whenever it computes."""
+
+    kind: ClassVar[str] = "counted"
+    file: str = ""
+
+    def compute(self, snapshot, earlier=NOTHING_EARLIER):
+        with open(self.file, "a") as file:
+            print(snapshot.epoch, file=file)
+        return xr.Dataset({"alive": ((), 1)})
+
+
 @pytest.fixture(autouse=True)
 def _temporary_folder(tmp_path, monkeypatch):
     """Where the handover goes, to see that it goes away."""
@@ -114,6 +127,26 @@ def test_a_worker_that_dies_is_recorded_and_replaced(tmp_path):
     assert "signal 9" in artifacts.errors(run_dir, "deadly")[1]["message"]
     found = [float(artifacts.read_artifact(run_dir, "total", epoch)["total"]) for epoch in range(3)]
     np.testing.assert_allclose(found, totals, rtol=1e-6)
+
+
+def test_an_epoch_that_is_handed_over_twice_is_computed_once(tmp_path):
+    subject, run_dir, file = subject_of(nn.Linear(3, 2)), tmp_path / "run", tmp_path / "computed.txt"
+    run_dir.mkdir()
+    checkpoint = tmp_path / "last.ckpt"
+    torch.save({"state_dict": subject.module.state_dict()}, checkpoint)
+    background = Background(
+        subject, {"counted": Counted(str(file)), "total": Total()}, run_dir, BackgroundSettings(cpu_jobs=1)
+    )
+    background.submit(3, 30, ["counted"], checkpoint)
+    background.submit(3, 30, ["counted", "total"], put(run_dir, 3, checkpoint))
+    background.submit(3, 30, ["total"], checkpoint)
+    assert background.waiting == 1
+    assert background.drain()
+    assert file.read_text().split() == ["3"]
+    assert artifacts.epochs(run_dir, "counted") == artifacts.epochs(run_dir, "total") == [3]
+    assert not artifacts.errors(run_dir, "counted")
+    assert not artifacts.errors(run_dir, "total")
+    assert pending_epochs(run_dir) == []
 
 
 def test_one_that_hangs_is_ended(tmp_path):

@@ -58,7 +58,7 @@ def test_killed_resumed_and_diagnosed(start, fit, packages, tmp_path, times):  #
     moments = random.Random(0)
     process, run_dir = begun(start, packages, tmp_path)
     saved, going_on = {}, []
-    for number in range(times(2, 20)):
+    for number in range(times(1, 20)):
         if number:
             process = start("fit", *going_on)
         seen = len(epochs(run_dir, "similarity"))

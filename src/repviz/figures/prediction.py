@@ -148,7 +148,7 @@ def _draw_reliability(target: go.Figure, dataset: xr.Dataset, view: View, **cell
         go.Bar(
             x=(edges[:-1] + edges[1:]) / 2,
             y=dataset["bin_accuracy"].values,
-            width=np.diff(edges),
+            width=np.nan_to_num(np.diff(edges)),  # Plotly raises where a width is no number
             # a bin of few rows says little: the fewer, the paler
             marker={
                 "color": look.splits[1],
