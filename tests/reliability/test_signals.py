@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import repviz
 from repviz.background.pending import pending_epochs
+from repviz.callbacks.recorder import RunRecorder
 from repviz.cli import main
 from repviz.store.metrics_table import read_metrics
 from tests.reliability.conftest import soaking
@@ -31,10 +33,10 @@ LIMIT = 10
 """Seconds within which training ends."""
 
 
-def begun(start, packages, tmp_path):  # noqa: F811
+def begun(start, packages, tmp_path, *more):  # noqa: F811
     """A long run, inline and in the background, once both have seen something."""
     options = ["--data.path", str(packages), "--runs-dir", str(tmp_path / "runs"), *SMALL, *LOOKING]
-    process = start("fit", *options, "--trainer.max_epochs", "500")
+    process = start("fit", *options, "--trainer.max_epochs", "500", *more)
     wait_for(
         process, lambda: all(list(tmp_path.glob(f"runs/*/artifacts/{k}/*1.h5")) for k in ("similarity", "geometry"))
     )
@@ -56,7 +58,7 @@ def test_told_to_end_while_it_trains(number, start, fit, packages, tmp_path, tim
     moments = random.Random(number)
     for _ in range(times(1, 10)):
         here = tmp_path / str(moments.random())
-        process, run_dir = begun(start, packages, here)
+        process, run_dir = begun(start, packages, here, "--background.when_full", "later")  # it trains most of the time
         (worker,) = children_of(process.pid)
         time.sleep(moments.uniform(0, 1))
         output, seconds = ended(process, number)
@@ -93,6 +95,12 @@ def test_told_to_end_while_something_looks_for_long(number, script, tmp_path):  
     assert run.info()["state"] == "stopped", output
     assert run.epochs("slow") == [0]
     assert weights(run.path)
+
+
+def test_terminated_between_steps_it_does_not_end_as_if_all_were_done():
+    terminated = SIGTERMException()
+    RunRecorder().on_exception(None, None, terminated)
+    assert terminated.code == 128 + signal.SIGTERM
 
 
 @soaking
