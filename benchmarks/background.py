@@ -1,6 +1,6 @@
 """Training with every diagnostic in the background beside training without any, and what handing an epoch over costs.
 
-    python benchmarks/background.py [--data FILE.npz] [--epochs 20] [--repeats 1]
+    python benchmarks/background.py [--data FILE.npz] [--epochs 20] [--batch 4] [--repeats 1]
 
 Both runs have one torch thread. Measured: the time until the last optimiser step, and that every due artifact is there
 after draining. Then the time that ``submit`` takes from training, for 1 and 50 million parameters, beside a copy of
@@ -33,18 +33,18 @@ ROOT = Path(__file__).parent.parent
 DATA = (ROOT.parent / "shared" / "data" / "packages.npz", ROOT / "data" / "packages_small.npz")
 MOST_RATIO, MOST_MS, MOST_COPIES = 1.15, 50.0, 1.5
 SETTINGS = [
-    *("--model.hidden_dims", "[1024, 512]", "--data.batch_size", "4", "--early_stopping.enabled", "false"),
+    *("--model.hidden_dims", "[1024, 512]", "--early_stopping.enabled", "false"),
     *("--runtime.torch_threads", "1", "--baseline.enabled", "false", "--trainer.accelerator", "cpu"),
 ]
 
 
-def train(data: Path, epochs: int, layer: str) -> tuple[float, Path, tempfile.TemporaryDirectory]:
+def train(data: Path, epochs: int, batch: int, layer: str) -> tuple[float, Path, tempfile.TemporaryDirectory]:
     """Seconds until the last epoch was trained, and the run."""
     folder = tempfile.TemporaryDirectory()
     configs = [f"--config={ROOT / 'configs' / name}" for name in ("concat.yaml", f"diagnostics/{layer}.yaml")]
     every = ["--landscape.every_n_epochs", "1"] if layer == "all" else []
     done = subprocess.run(
-        [sys.executable, "-m", "repviz", "fit", *configs, *SETTINGS, *every, "--data.path", str(data),
+        [sys.executable, "-m", "repviz", "fit", *configs, *SETTINGS, *every, "--data.path", str(data), "--data.batch_size", str(batch),
          "--trainer.max_epochs", str(epochs), "--runs_dir", folder.name],
         capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -89,12 +89,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=next(path for path in DATA if path.exists()))
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=4, help="small, so that an epoch takes ten seconds or more")
     parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
     met, ratios = True, []
     for _ in range(options.repeats):
-        alone, _, _folder = train(options.data, options.epochs, "none")
-        beside, run_dir, _other = train(options.data, options.epochs, "all")
+        alone, _, _folder = train(options.data, options.epochs, options.batch, "none")
+        beside, run_dir, _other = train(options.data, options.epochs, options.batch, "all")
         left_out = missing(run_dir, options.epochs)
         ratios.append(beside / alone)
         met = met and not left_out

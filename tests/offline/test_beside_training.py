@@ -19,7 +19,7 @@ def test_diagnosing_beside_training_gives_the_numbers_of_afterwards(start, packa
     runs_dir = tmp_path / "runs"
     process = start(
         "fit", "--data.path", str(packages), "--runs-dir", str(runs_dir), *SMALL, "--trainer.max_epochs", "1000",
-        "--sample.size", "120", "--data.batch_size", "16", "--early_stopping.enabled", "false",
+        "--sample.size", "120", "--data.batch_size", "4", "--early_stopping.enabled", "false",
     )  # fmt: skip
     while not list(runs_dir.glob("*/checkpoints/epoch_000002.ckpt")):
         assert process.poll() is None

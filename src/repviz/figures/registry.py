@@ -18,7 +18,7 @@ from repviz.errors import UserError
 from repviz.figures.view import View
 
 ENTRY_POINTS = "repviz.figures"
-_NOT_A_KIND = {"registry", "view", "metrics", "lines", "comparison", "interpolation_pairs", "surface_shades"}
+_NOT_A_KIND = {"comparison", "interpolation_pairs", "lines", "metrics", "registry", "shown", "surface_shades", "view"}
 
 Figure = Callable[[xr.Dataset, View], go.Figure]
 Choices = Mapping[str, Sequence[tuple[str, str]]]
