@@ -119,9 +119,20 @@ def test_importing_serve_is_cheap():
 
 
 def test_a_large_body_without_a_length_is_refused(served):
-    connection = http.client.HTTPConnection(served.removeprefix("http://"), timeout=10)
-    chunks = (b"x" * 65536 for _ in range(40))
-    connection.request(
-        "POST", "/_dash-update-component", chunks, {"Content-Type": "application/json"}, encode_chunked=True
-    )
-    assert connection.getresponse().status == 413
+    """The server answers and closes while the body is still being sent: the answer, or that it closed, is seen."""
+    seen = set()
+    for _ in range(5):
+        connection = http.client.HTTPConnection(served.removeprefix("http://"), timeout=10)
+        chunks = (b"x" * 65536 for _ in range(40))
+        try:
+            connection.request(
+                "POST", "/_dash-update-component", chunks, {"Content-Type": "application/json"}, encode_chunked=True
+            )
+            seen.add(connection.getresponse().status)
+        except ConnectionError:
+            seen.add("closed")
+        finally:
+            connection.close()
+    assert seen <= {413, "closed"}
+    with urllib.request.urlopen(f"{served}/data/runs", timeout=10) as answer:
+        assert answer.status == 200
