@@ -44,8 +44,8 @@ def train(data: Path, epochs: int, batch: int, layer: str) -> tuple[float, Path,
     configs = [f"--config={ROOT / 'configs' / name}" for name in ("concat.yaml", f"diagnostics/{layer}.yaml")]
     every = ["--landscape.every_n_epochs", "1"] if layer == "all" else []
     done = subprocess.run(
-        [sys.executable, "-m", "repviz", "fit", *configs, *SETTINGS, *every, "--data.path", str(data), "--data.batch_size", str(batch),
-         "--trainer.max_epochs", str(epochs), "--runs_dir", folder.name],
+        [sys.executable, "-m", "repviz", "fit", *configs, *SETTINGS, *every, "--data.path", str(data),
+         "--data.batch_size", str(batch), "--trainer.max_epochs", str(epochs), "--runs_dir", folder.name],
         capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     lines = re.findall(rf"^epoch {epochs}/{epochs} .* ([\d.]+) s$", done.stderr + done.stdout, re.MULTILINE)
