@@ -23,10 +23,14 @@ from repviz.snapshot import Snapshot
 C_GRID = 10.0 ** np.arange(-4, 4.25, 0.5)
 """Inverse strengths of the penalty to choose from: the range of scikit-learn's ``LogisticRegressionCV``, in half
 decades."""
-_AROUND = 2
-"""How many strengths on either side of the previous epoch's are tried, and how many worse ones end the search."""
+_PATIENCE = 2
+"""How many worse strengths in a row end the search; around the previous epoch's strength a single one does."""
 _TOLERANCE = 1e-4
-"""Of the fits, scikit-learn's own."""
+"""Of the fits that are scored, scikit-learn's own."""
+_SEARCH_TOLERANCE = 1e-3
+"""Of the fits that only choose the strength: they end in the same choice after half the steps."""
+_SHARE_OF_CLASS = 0.02
+"""Either is at most so much over the number of classes: with many of them each has a small part in the gradient."""
 
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "accuracy": ("accuracy of the probe on val points", "1"),
@@ -116,7 +120,7 @@ class Probe(Diagnostic):
         random = np.random.default_rng(self.seed)
         shuffled, shuffled_val = random.permutation(truth), random.permutation(labels[val])
         both = _problems(np.stack([truth, shuffled], axis=1), np.ones((len(train), 2)), len(classes), points.device)
-        theta, _ = fit(on_train, both, c, tolerance=_TOLERANCE)
+        theta, _ = fit(on_train, both, c, tolerance=min(_TOLERANCE, _SHARE_OF_CLASS / len(classes)))
         predicted = decision(axes, theta).argmax(2).cpu().numpy()
         numbers["C"], numbers["held_out_accuracy"] = c, held_out
         numbers["train_accuracy"] = np.mean(predicted[: len(train), 0] == truth)
@@ -158,33 +162,41 @@ def chosen_strength(
     problems = _problems(np.repeat(labels[:, None], n_folds, axis=1), fitted, n_classes, axes.scores.device)
     held_out = torch.from_numpy(fold).to(axes.scores.device)
     tried: dict[int, tuple[int, float]] = {}
-    first = 0 if np.isnan(before) else max(0, int(np.abs(np.log(C_GRID / before)).argmin()) - _AROUND)
-    _walk(range(first, len(C_GRID)), axes, problems, held_out, tried)
+    anew = bool(np.isnan(before))
+    first = 0 if anew else max(0, int(np.abs(np.log(C_GRID / before)).argmin()) - 1)
+    _walk(range(first, len(C_GRID)), axes, problems, held_out, tried, _PATIENCE if anew else 1)
     if first and _best(tried, len(labels)) == first:  # stronger penalties may be better still
-        _walk(range(first - 1, -1, -1), axes, problems, held_out, tried)
+        _walk(range(first - 1, -1, -1), axes, problems, held_out, tried, _PATIENCE)
     best = _best(tried, len(labels))
     return float(C_GRID[best]), tried[best][0] / len(labels)
 
 
 def _walk(
-    numbers: range, axes: Axes, problems: Problems, held_out: Tensor, tried: dict[int, tuple[int, float]]
+    numbers: range,
+    axes: Axes,
+    problems: Problems,
+    held_out: Tensor,
+    tried: dict[int, tuple[int, float]],
+    patience: int,
 ) -> None:
     """Try these strengths in turn, noting hits and mean log loss on held-out points.
 
-    It ends when several in a row were worse in both (in one alone is not enough: with a strong penalty accuracy may
-    stay at chance while the loss falls), or when a weaker penalty no longer moves anything.
+    It ends when ``patience`` of them in a row were worse in both (in one alone is not enough: with a strong penalty
+    accuracy may stay at chance while the loss falls), or, on the way to weaker penalties, when one no longer
+    moves anything.
     """
     theta, worse = None, 0
+    tolerance = min(_SEARCH_TOLERANCE, _SHARE_OF_CLASS / problems.n_classes)
     truth, rows = problems.labels[:, 0], torch.arange(len(held_out), device=held_out.device)
     for number in numbers:
-        theta, steps = fit(axes, problems, float(C_GRID[number]), theta, tolerance=_TOLERANCE)
+        theta, steps = fit(axes, problems, float(C_GRID[number]), theta, tolerance=tolerance)
         logits = decision(axes, theta)[rows, held_out]
         hits = int((logits.argmax(1) == truth).sum())
         loss = float(torch.nn.functional.cross_entropy(logits, truth))
         is_worse = bool(tried) and hits < max(h for h, _ in tried.values()) and loss > min(x for _, x in tried.values())
         worse = worse + 1 if is_worse else 0
         tried[number] = hits, loss
-        if steps == 0 or worse == _AROUND:
+        if (steps == 0 and numbers.step > 0) or worse == patience:
             return
 
 
