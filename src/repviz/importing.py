@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from repviz.callbacks.looking import look_at
-from repviz.callbacks.sample import describe
+from repviz.callbacks.sample import describe, describe_unit_order
 from repviz.diagnostics.registry import diagnostic_classes
+from repviz.diagnostics.units import unit_order
 from repviz.errors import UserError
 from repviz.sampling import stratified_indices
 from repviz.snapshot import SPLIT_NAMES, Sample, Snapshot
@@ -70,21 +72,22 @@ def import_embeddings(
     first = read_layers(by_epoch[min(by_epoch)], len(points.sample))
     due = _diagnostics(only, LOGITS in first)
     run_dir = run_folder.claim(runs_dir)
-    described = describe(points.sample)
+    sample = replace(points.sample, unit_order=unit_order(_snapshot(min(by_epoch), points.sample, first).activations))
+    described = describe(sample).merge(describe_unit_order(sample.unit_order))
     if points.texts is not None:
         described["text"] = ("sample", points.texts)
     write_sample(run_dir, described)
-    content = _description(points.sample, files, labels, list(first), [d.kind for d in due], max(by_epoch))
+    content = _description(sample, files, labels, list(first), [d.kind for d in due], max(by_epoch))
     run_folder.write_run_file(run_dir, content)
     rows: list[dict[str, float]] = []
     computed = 0
     try:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             for epoch, path in progress.track(sorted(by_epoch.items()), description="importing"):
-                layers = read_layers(path, len(points.sample), expected=list(first))
-                rows.append({"epoch": epoch, "step": epoch} | scores(layers.get(LOGITS), points.sample))
+                layers = read_layers(path, len(sample), expected=list(first))
+                rows.append({"epoch": epoch, "step": epoch} | scores(layers.get(LOGITS), sample))
                 write_metrics(run_dir, rows)
-                computed += look_at(_snapshot(epoch, points.sample, layers), due, run_dir)
+                computed += look_at(_snapshot(epoch, sample, layers), due, run_dir)
     except BaseException as error:
         run_folder.write_run_file(run_dir, content | {"state": "failed", "error": str(error)})
         raise

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from repviz.callbacks.looking import Report, look_at, report_to_nobody
-from repviz.callbacks.sample import build, rows_of
+from repviz.callbacks.sample import build, rows_of, stored_unit_order
 from repviz.callbacks.source import EmbeddingSource
 from repviz.callbacks.subject import Subject, named_layers
 from repviz.data.datamodule import EmbeddingDataModule
@@ -53,7 +54,9 @@ class RecordedRun:
         """
         self._run_dir = run_dir
         self._source = EmbeddingSource(_data(run_dir, config, data_path, scaled_by, force))
-        self._sample, _ = build(self._source, rows_of(read_sample(run_dir)))
+        stored = read_sample(run_dir)
+        sample, _ = build(self._source, rows_of(stored))
+        self._sample = replace(sample, unit_order=stored_unit_order(stored))
         self._asked_layers = asked_layers
         self._layers = tuple(read_run_file(run_dir)["layers"])
         self._last: Snapshot | None = None

@@ -25,6 +25,8 @@ class Sample:
         index: ``(n_samples,)`` int64, the row in its split's dataset.
         ids: ``(n_samples,)`` unicode.
         classes: names of the classes.
+        unit_order: per layer all its units, int32, by descending variance over the points at the run's start; empty
+            where that is not known.
     """
 
     inputs: tuple[Tensor, ...]
@@ -33,6 +35,7 @@ class Sample:
     index: np.ndarray
     ids: np.ndarray
     classes: tuple[str, ...]
+    unit_order: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)

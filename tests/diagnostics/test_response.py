@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from repviz.diagnostics.diagnostic import Earlier
-from repviz.diagnostics.response import Response, binned, class_selectivity, dead_share, most_varying
+from repviz.diagnostics.response import Response, binned, class_selectivity, dead_share
 from repviz.errors import UserError
 from tests.diagnostics.models import look_at, make_inputs, make_mlp
 
@@ -86,7 +86,6 @@ def test_dead_units_never_change():
     points[7, 3] = 0.01
     assert dead_share(points) == pytest.approx(1 / 8)
     assert np.isnan(dead_share(points[:1]))
-    assert most_varying(torch.tensor([[0.0, 0, 0], [0, 3, 1]]), 2) == [1, 2]
 
 
 def test_selectivity_is_morcos_index():

@@ -58,6 +58,16 @@ def test_kept_activations_spare_the_forward_pass_where_they_suffice(fit, monkeyp
     xr.testing.assert_equal(run.read("response", 1), kept)
 
 
+def test_a_later_epoch_that_is_looked_at_first_has_the_same_units(fit):  # noqa: F811
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *POINTS, "--diagnostics", "off"))
+    for epoch in ("1", "0"):
+        main(["diagnose", "--run-dir", str(run.path), "--only", "response", "--epochs", epoch])
+    start, order = run.read("response", 0), run.sample()["unit_order"]
+    assert list(start["unit"].values) == list(run.read("response", 1)["unit"].values)
+    layer, _, number = str(start["unit"].values[0]).partition(":")
+    assert int(number) == order.sel(layer=layer).values[0]
+
+
 def test_epochs_kinds_and_settings_can_be_named(fit):  # noqa: F811
     run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, "--diagnostics", "off"))
     options = ["--only", "projection", "--epochs", "0:2:2", "--set", "projection.n-neighbors=7"]

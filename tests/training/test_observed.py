@@ -79,11 +79,14 @@ def test_what_has_nothing_to_look_at_is_left_out_with_the_reason(fit):
     assert run.kinds() == ["prediction"]
 
 
-def test_pairs_and_points_are_fixed_once_and_kept_with_the_sample(fit):
+def test_pairs_points_and_units_are_fixed_once_and_kept_with_the_sample(fit):
     looking = ["--landscape.enabled", "true", "--landscape.resolution", "3", "--landscape.n_points", "40"]
     pairs = ["--interpolation.enabled", "true", "--interpolation.pairs", "12", "--projection.enabled", "false"]
-    run = repviz.open_run(fit("--trainer.max_epochs", "1", *looking, *pairs, *LOOK))
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *looking, *pairs, "--response.enabled", "true", *LOOK))
     sample = run.sample()
+    units = [str(unit).split(":") for unit in run.read("response", 1)["unit"].values]
+    expected = {layer: sample["unit_order"].sel(layer=layer).values.tolist() for layer, _ in units}
+    assert [int(number) for _, number in units] == [unit for order in expected.values() for unit in order[:6]]
     for epoch in (0, 1):
         found = run.read("interpolation", epoch)
         np.testing.assert_array_equal(found["pair_index"], sample["pair_index"])

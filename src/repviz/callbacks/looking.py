@@ -7,10 +7,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.diagnostic import Diagnostic, Earlier, RunDiagnostic
+from repviz.diagnostics.units import unit_order
 from repviz.snapshot import Snapshot, observing
 from repviz.store import artifacts
 from repviz.store.hdf5 import DamagedFileError
@@ -50,6 +52,16 @@ def look(
                 report(diagnostic, None)
             return 0
         return look_at(snapshot, due, run_dir, report)
+
+
+def present_unit_order(subject: Subject) -> dict[str, np.ndarray]:
+    """``Sample.unit_order`` with the weights of now; nothing, and it is said, where the network cannot be run."""
+    with observing(subject.module):
+        try:
+            return unit_order(subject.snapshot(0, 0).activations)
+        except FAILURES as error:
+            log.warning("which units vary most cannot be told: %s: %s", type(error).__name__, error)
+            return {}
 
 
 def look_at(snapshot: Snapshot, due: Sequence[Diagnostic], run_dir: Path, report: Report = report_to_nobody) -> int:

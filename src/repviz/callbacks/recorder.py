@@ -24,6 +24,7 @@ from repviz.callbacks.checkpoints import LAST, CheckpointKeeper
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.interruption import terminated_as_interrupted
+from repviz.callbacks.looking import present_unit_order
 from repviz.callbacks.number_log import NumberLog
 from repviz.callbacks.observer import Observer, applicable, is_sharded, refuse_sharded
 from repviz.callbacks.opening import open_folder
@@ -240,10 +241,17 @@ class RunRecorder(Checkpoint):
         log.info("run folder: %s", self.run_dir)
         given = self.points if isinstance(self.points, Sample) else None
         source = source_of(trainer, pl_module, self.unpack, given)
-        sample = sample_of_run(self.run_dir, self.points, source, [callback.diagnostic for callback in callbacks])
-        own = pl_module.criterion if isinstance(pl_module, HasCriterion) else None
+        criterion = self.criterion or (pl_module.criterion if isinstance(pl_module, HasCriterion) else None)
+
+        def subject_of(sample: Sample) -> Subject:
+            return Subject(pl_module, layers, criterion, sample, source.whole())
+
+        diagnostics = [callback.diagnostic for callback in callbacks]
+        sample = sample_of_run(
+            self.run_dir, self.points, source, diagnostics, lambda sample: present_unit_order(subject_of(sample))
+        )
         callbacks, not_applicable = applicable(callbacks, sample)
-        subject = Subject(pl_module, layers, self.criterion or own, sample, source.whole())
+        subject = subject_of(sample)
         self._numbers = NumberLog(trainer.loggers)
         looking = {"background": self.background, "time_budget": self.time_budget}
         self._observer = Observer(subject, callbacks, self.run_dir, take_numbers=self._numbers.take, **looking)

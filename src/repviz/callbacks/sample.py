@@ -1,7 +1,7 @@
 """Drawing the run's fixed sample from the data, and the dataset that describes it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,11 @@ class SampleSettings:
 
 
 def sample_of_run(
-    run_dir: Path, points: SampleSettings | Sample, source: Source, diagnostics: Sequence[Diagnostic | RunDiagnostic]
+    run_dir: Path,
+    points: SampleSettings | Sample,
+    source: Source,
+    diagnostics: Sequence[Diagnostic | RunDiagnostic],
+    order_units: Callable[[Sample], Mapping[str, np.ndarray]],
 ) -> Sample:
     """The points that were given, or that the run has already, else new ones; writes ``sample.h5`` if it is not there.
 
@@ -41,16 +45,19 @@ def sample_of_run(
         points: how they are drawn, or the points themselves.
         source: what they are drawn from.
         diagnostics: those that will look at them, with what each fixes once per run.
+        order_units: gives ``Sample.unit_order`` of a new run.
     """
     there = (run_dir / SAMPLE_FILE).exists()
     if isinstance(points, Sample):
         sample, dataset = points, describe(points)
     else:
         sample, dataset = build(source, rows_of(read_sample(run_dir)) if there else draw(source, points))
-    if not there:
-        for diagnostic in diagnostics:
-            dataset = dataset.assign(diagnostic.fixed(sample))
-        write_sample(run_dir, dataset)
+    if there:
+        return replace(sample, unit_order=stored_unit_order(read_sample(run_dir)))
+    sample = replace(sample, unit_order=order_units(sample))
+    for diagnostic in diagnostics:
+        dataset = dataset.assign(diagnostic.fixed(sample))
+    write_sample(run_dir, dataset.merge(describe_unit_order(sample.unit_order)))
     return sample
 
 
@@ -101,6 +108,25 @@ def describe(sample: Sample) -> xr.Dataset:
             "class_name": ("class", np.array(sample.classes)),
         }
     )
+
+
+def describe_unit_order(unit_order: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """What ``sample.h5`` keeps of it: ``unit_order`` (layer, rank), -1 where a layer has fewer units than another."""
+    if not unit_order:
+        return xr.Dataset()
+    ranks = np.full((len(unit_order), max(map(len, unit_order.values()))), -1, dtype=np.int32)
+    for row, units in zip(ranks, unit_order.values(), strict=True):
+        row[: len(units)] = units
+    about = {"long_name": "units by descending variance at the run's start", "units": "index"}
+    return xr.Dataset({"unit_order": (("layer", "rank"), ranks, about)}, {"layer": np.array(list(unit_order))})
+
+
+def stored_unit_order(dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    """``Sample.unit_order`` as a stored sample has it; nothing in a run that was begun without."""
+    if "unit_order" not in dataset:
+        return {}
+    ranks = zip(dataset["layer"].values, dataset["unit_order"].values, strict=True)
+    return {str(layer): row[row >= 0].astype(np.int32) for layer, row in ranks}
 
 
 def rows_of(dataset: xr.Dataset) -> dict[str, np.ndarray]:

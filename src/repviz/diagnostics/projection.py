@@ -19,8 +19,9 @@ from repviz.diagnostics.fidelity import chance, largest_k, rank_preservation, sa
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes, principal_scores
 from repviz.diagnostics.umap_layout import first_layout, new_neighbors, next_layout
+from repviz.diagnostics.units import followed_units
 from repviz.errors import UserError
-from repviz.snapshot import Snapshot
+from repviz.snapshot import Sample, Snapshot
 
 METHODS = ("pca", "umap")
 FIDELITY_ROWS = 2_000
@@ -57,7 +58,7 @@ class Projection(Diagnostic):
         n_epochs: UMAP's optimisation steps of the first map; 500 or, beyond 10,000 points, 200 when not given.
         n_epochs_next: steps of later maps; 100 or, beyond 5,000 points, 40 when not given.
         n_pcs: principal components whose scores are kept.
-        neurons: units whose activations are kept: those of highest variance at the first epoch.
+        neurons: units whose activations are kept: those of highest variance at the run's start.
         seed: of UMAP and of the points over which trustworthiness is averaged.
     """
 
@@ -110,7 +111,8 @@ class Projection(Diagnostic):
             points = snapshot.activations[layer]
             if id(points) not in numbers:  # names of one tensor (penultimate and the last block) share the work
                 _check_finite(points, layer, snapshot.epoch)
-                numbers[id(points)] = self._numbers(points, _of_layer(previous, layer))
+                units = _chosen_units(snapshot.sample, layer, points, self.neurons, _of_layer(previous, layer))
+                numbers[id(points)] = self._numbers(points, units, _of_layer(previous, layer))
         per_layer = [numbers[id(snapshot.activations[layer])] for layer in layers]
         return self._dataset(snapshot, layers, per_layer)
 
@@ -123,13 +125,12 @@ class Projection(Diagnostic):
             )
         return layers
 
-    def _numbers(self, points: Tensor, previous: xr.Dataset | None) -> dict[str, np.ndarray | float]:
+    def _numbers(self, points: Tensor, units: np.ndarray, previous: xr.Dataset | None) -> dict[str, np.ndarray | float]:
         """Everything in ``VARIABLES`` for one layer, without its ``layer`` dimension."""
         if points.device.type == "mps":
             points = points.cpu()  # which knows double precision
         n, width = points.shape
         k = min(self.n_neighbors, n - 1)
-        units = _chosen_units(points, self.neurons, previous)
         numbers = _empty_numbers(n, k, len(self.methods), self.n_pcs)
         numbers |= {"unit_index": units, "neuron": _activations_of(points, units)}
         if _coincide(points):
@@ -251,13 +252,13 @@ def _pca_map(scores: np.ndarray, before: np.ndarray | None) -> np.ndarray:
     return scores[:, :2] if before is None else scores @ steady_axes(scores, before)
 
 
-def _chosen_units(points: Tensor, count: int, previous: xr.Dataset | None) -> np.ndarray:
-    """Units that are followed over the run, ``(count,)`` int32: the earlier choice, else those of highest variance."""
+def _chosen_units(sample: Sample, layer: str, points: Tensor, count: int, previous: xr.Dataset | None) -> np.ndarray:
+    """Units that are followed over the run, ``(count,)`` int32; ``_NO_UNIT`` where the layer has fewer."""
+    before = None
     if previous is not None and previous.sizes["unit"] == count:
-        return previous["unit_index"].values.astype(np.int32)
-    variances = points.double().var(dim=0, correction=0).cpu().numpy()
+        before = [unit for unit in previous["unit_index"].values if unit != _NO_UNIT]
     units = np.full(count, _NO_UNIT, dtype=np.int32)
-    chosen = np.argsort(-variances, kind="stable")[:count]
+    chosen = followed_units(sample, layer, points, count, before)
     units[: len(chosen)] = chosen
     return units
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.layers import TRAIN, activations_of, unique
 from repviz.diagnostics.pca import principal_axes, principal_scores
+from repviz.diagnostics.units import followed_units
 from repviz.errors import UserError
 from repviz.snapshot import Snapshot
 
@@ -30,7 +31,7 @@ class Response(Diagnostic):
 
     Attributes:
         layers: which layers; all hidden ones when not given.
-        n_units: units per layer, those of highest variance at the first observed epoch, the same ones ever after.
+        n_units: units per layer, those of highest variance at the run's start, the same ones ever after.
         units: units asked for by name, as in block1:17, instead of those of highest variance.
         bins: along the principal component, each with equally many points.
     """
@@ -68,7 +69,7 @@ class Response(Diagnostic):
             sizes = f"{first.sizes['sample']} points, this snapshot {len(sample)}"
             raise ValueError(f"the earlier response is of another sample: it has {sizes}")
         activations = activations_of(snapshot, self._layers(snapshot), "response.layers")
-        units = self._units(activations, first)
+        units = self._units(snapshot, activations, first)
         activation = np.stack([_numpy(column(activations, unit)) for unit in units], axis=1)
         pc1 = input_component(snapshot)
         center, mean, low, high = binned(pc1, activation, self.bins)
@@ -107,15 +108,14 @@ class Response(Diagnostic):
             return tuple(dict.fromkeys(unit.rpartition(":")[0] for unit in self.units))
         return hidden_layers(snapshot)
 
-    def _units(self, activations: Mapping[str, Tensor], first: xr.Dataset | None) -> list[str]:
+    def _units(self, snapshot: Snapshot, activations: Mapping[str, Tensor], first: xr.Dataset | None) -> list[str]:
         if self.units is not None:
             return list(self.units)
-        if first is not None:
-            return [str(unit) for unit in first["unit"].values]
+        before = units_by_layer(first)
         return [
             f"{layer}:{number}"
             for layer, points in activations.items()
-            for number in most_varying(points, self.n_units)
+            for number in followed_units(snapshot.sample, layer, points, self.n_units, before.get(layer))
         ]
 
 
@@ -127,10 +127,13 @@ def hidden_layers(snapshot: Snapshot) -> tuple[str, ...]:
     return names or snapshot.layers[-1:]
 
 
-def most_varying(points: Tensor, n_units: int) -> list[int]:
-    """The units of highest variance over points ``(n, n_units)``, descending; the lower number first among equals."""
-    variances = points.double().var(0, unbiased=False).cpu().numpy()
-    return [int(number) for number in np.argsort(-variances, kind="stable")[:n_units]]
+def units_by_layer(dataset: xr.Dataset | None) -> dict[str, list[int]]:
+    """Numbers of the units that a dataset names as in block1:17, by layer; nothing where there is no dataset."""
+    found: dict[str, list[int]] = {}
+    for name in [] if dataset is None or "unit" not in dataset.variables else map(str, dataset["unit"].values):
+        layer, _, number = name.rpartition(":")
+        found.setdefault(layer, []).append(int(number))
+    return found
 
 
 def column(activations: Mapping[str, Tensor], unit: str) -> Tensor:

@@ -25,9 +25,10 @@ from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.forward import required_model
 from repviz.diagnostics.layers import TRAIN, VAL, activations_of
 from repviz.diagnostics.pca import principal_axes, principal_scores
-from repviz.diagnostics.response import column, most_varying
+from repviz.diagnostics.response import column, units_by_layer
+from repviz.diagnostics.units import followed_units
 from repviz.errors import UserError
-from repviz.snapshot import Snapshot, capture
+from repviz.snapshot import Sample, Snapshot, capture
 
 REFERENCE = "0: where columns were standardised, their mean over the train set"
 _BEYOND = 0.08
@@ -43,8 +44,8 @@ class Surface(Diagnostic):
         layer: on whose map the surrogate works, and whose units are looked at; when not given, the last before the
             logits.
         n_neighbors: of the surrogate classifier.
-        n_units: units of the layer that are looked at on the plane, those of highest variance at the first observed
-            epoch, the same ones ever after.
+        n_units: units of the layer that are looked at on the plane, those of highest variance at the run's start, the
+            same ones ever after.
     """
 
     kind: ClassVar[str] = "surface"
@@ -98,7 +99,7 @@ class Surface(Diagnostic):
         probability = logits.softmax(1).view(len(y), len(x), -1).numpy()
         real = snapshot.logits.argmax(1).cpu().numpy()
         flat = on_plane(xy)[1].argmax(1).numpy()
-        units = self._units(activations, earlier.first) if found else []
+        units = self._units(sample, layer, activations[layer], earlier.first) if found else []
         answers = [column(found, unit).cpu().numpy().reshape(len(y), len(x)) for unit in units]
         really = [column(activations, unit).cpu().numpy() for unit in units]
         names = (
@@ -131,12 +132,9 @@ class Surface(Diagnostic):
         before = [name for name in snapshot.layers if name != "logits"]
         return self.layer or (before or snapshot.layers)[-1]
 
-    def _units(self, activations: Mapping[str, Tensor], first: xr.Dataset | None) -> list[str]:
-        named = first["unit"].values if first is not None and "unit" in first.variables else ()
-        known = [unit for unit in map(str, named) if unit.rpartition(":")[0] in activations]
-        return known or [
-            f"{layer}:{k}" for layer, points in activations.items() for k in most_varying(points, self.n_units)
-        ]
+    def _units(self, sample: Sample, layer: str, points: Tensor, first: xr.Dataset | None) -> list[str]:
+        before = units_by_layer(first).get(layer)
+        return [f"{layer}:{k}" for k in followed_units(sample, layer, points, self.n_units, before)]
 
     def _surrogate(
         self, points: Tensor, split: np.ndarray, predicted: np.ndarray, before: np.ndarray | None
