@@ -1,6 +1,8 @@
 """Several at once: starts in one second, readers beside a writer, a writer that is killed."""
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import textwrap
@@ -8,15 +10,16 @@ import time
 from pathlib import Path
 
 from repviz.store import artifacts
-from tests.reliability.files import is_whole
+from tests.reliability.files import WRITERS, is_whole
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def start(code: str, *arguments: object) -> subprocess.Popen:
+def start(code: str, *arguments: object, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
         cwd=ROOT,
+        env=os.environ | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -66,7 +69,7 @@ def test_readers_beside_a_writer_see_whole_files_and_do_not_disturb_it(tmp_path,
         import sys
         from pathlib import Path
         from repviz.store.artifacts import epochs, read_artifact
-        from tests.reliability.files import is_whole
+        from tests.reliability.files import WRITERS, is_whole
         run_dir, reads, different = Path(sys.argv[1]), 0, set()
         while reads < int(sys.argv[2]):
             for epoch in epochs(run_dir, "test"):
@@ -102,3 +105,44 @@ def test_a_writer_killed_at_any_moment_leaves_whole_files(tmp_path, times):
         found = [artifacts.read_artifact(tmp_path, "test", epoch) for epoch in artifacts.epochs(tmp_path, "test")]
         assert found
         assert all(is_whole(one) for one in found)
+
+
+WRITERS_OF_CHECKPOINTS = """
+    import os, sys, time
+    from pathlib import Path
+    from tests.reliability.files import WRITERS
+    write, _ = WRITERS["checkpoint"]
+    write(Path(sys.argv[1]), 0)
+    for _ in sys.stdin:
+        child = os.fork()  # a process of its own that need not load torch again
+        if not child:
+            number = 0
+            while True:
+                number += 1
+                write(Path(sys.argv[1]), number)
+        print(child, flush=True)
+        os.waitpid(child, 0)
+        print("killed", flush=True)
+    """
+
+
+def test_a_writer_of_checkpoints_killed_at_any_moment_leaves_a_whole_one(tmp_path, times):
+    """The temporary folder is on another file system where there is one: nothing is staged there."""
+    moments = random.Random(0)
+    elsewhere = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path)
+    parent = start(WRITERS_OF_CHECKPOINTS, tmp_path, TMPDIR=elsewhere)
+    _, read = WRITERS["checkpoint"]
+    found = set()
+    try:
+        for _ in range(times(10, 100)):
+            parent.stdin.write("go\n")
+            parent.stdin.flush()
+            child = int(parent.stdout.readline())
+            time.sleep(moments.uniform(0, 0.1))
+            os.kill(child, signal.SIGKILL)
+            assert parent.stdout.readline() == "killed\n"
+            found.add(read(tmp_path))
+    finally:
+        parent.kill()
+        parent.communicate()
+    assert len(found) > 1
