@@ -3,6 +3,7 @@
 import cairo
 import numpy as np
 import pytest
+from manim import tempconfig
 
 from repviz.scenes.decision_boundary_forms import _Regions
 from repviz.scenes.lettering import PIXEL, fitted_line
@@ -11,6 +12,13 @@ from repviz.scenes.relief import Axis, Dots, Relief
 from repviz.scenes.space import View, corners, heights_at, lighting, resampled, seen
 from repviz.scenes.travel import Travel, thinned
 from repviz.theme import LOOKS, class_colors
+
+
+@pytest.fixture(autouse=True)
+def _words_elsewhere(tmp_path):
+    """Manim keeps pictures of words in its media folder, which else lies where the tests are started."""
+    with tempconfig({"media_dir": str(tmp_path)}):
+        yield
 
 
 def test_from_above_it_is_a_map_and_from_the_side_a_skyline():

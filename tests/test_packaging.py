@@ -1,0 +1,70 @@
+"""Wheel and source archive hold what they should, and nothing else."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+NOT_SHIPPED = "frontend"
+"""What the bundled script of the maps is made from: in the source archive alone."""
+SOURCES = {
+    "repviz": ROOT / "src" / "repviz",
+    "repviz/dashboards": ROOT / "dashboards",
+    "repviz/scenes": ROOT / "scenes",
+}
+BESIDE = ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "constraints.txt", "MANIFEST.in")
+FOLDERS = ("src", "dashboards", "scenes", "configs", "data", "docs", "tests")
+BUILD = "from setuptools import build_meta as b; b.build_wheel('out'); b.build_sdist('out')"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """Where both are built, from a copy of the tree with leftovers in it."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in (*BESIDE, "pyproject.toml"):
+        shutil.copy(ROOT / name, tree)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("*.egg-info"))
+    (tree / "runs").mkdir()
+    (tree / "runs" / "run.json").write_text("{}")
+    (tree / "out").mkdir()
+    subprocess.run([sys.executable, "-c", BUILD], cwd=tree, check=True, capture_output=True)
+    return tree / "out"
+
+
+def shipped(folder: Path) -> set[str]:
+    """Every file under a folder of sources but what Python makes of them."""
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_holds_every_source_and_asset_and_nothing_else(built):
+    (wheel,) = built.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert names == {
+        f"{package}/{name}"
+        for package, folder in SOURCES.items()
+        for name in shipped(folder)
+        if not name.startswith(NOT_SHIPPED)
+    }
+    licenses = [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("LICENSE")]
+    assert len(licenses) == 1
+
+
+def test_the_source_archive_holds_what_one_needs_to_build_and_use_it(built):
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        names = {name.partition("/")[2] for name in files.getnames()}
+    assert set(BESIDE) <= names
+    for folder in ("src/repviz", "dashboards", "scenes", "configs", "data", "docs"):
+        assert {f"{folder}/{name}" for name in shipped(ROOT / folder)} <= names
+    assert not [name for name in names if name.startswith(("tests", "runs")) or "__pycache__" in name]
