@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from flask import Blueprint, Response, request
 from plotly.io.json import to_json_plotly
@@ -12,6 +13,7 @@ from repviz.between_runs import KINDS, cka_between, joined_rows, kept_activation
 from repviz.dashboards.cache import BoundedCache, stamp_of
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
 from repviz.dashboards.drawing import on_page
+from repviz.dashboards.figure_routes import download
 from repviz.dashboards.frames import for_points
 from repviz.dashboards.manifest import UNREADABLE, Manifests
 from repviz.figures import comparison
@@ -30,7 +32,7 @@ def add_compare_routes(
     sample_of: Callable[[RunFiles], xr.Dataset],
     same_or_new: Callable[[Response], Response],
 ) -> None:
-    """``/compare``, ``/compare/similarity``, and ``/runs/<run>/frames/…/points-of/<other>``."""
+    """``/compare``, ``/compare/similarity``, both as numbers, and ``/runs/<run>/frames/…/points-of/<other>``."""
     joined = Joined(sample_of)
 
     @routes.get("/compare")
@@ -44,6 +46,24 @@ def add_compare_routes(
     def similarity(epoch: int) -> Response:
         one, *others = (catalog.find(name) for name in chosen_runs(catalog, request.args.get("runs", "")))
         return _drawn(_similarity(joined, one, others, epoch))
+
+    @routes.get("/compare/numbers")
+    def compared_numbers() -> Response:
+        names = chosen_runs(catalog, request.args.get("runs", ""))
+        tables = [pd.DataFrame(manifests.rows(catalog.find(name))).assign(run=name) for name in names]
+        return _saved(pd.concat(tables, ignore_index=True), "compare_curves")
+
+    @routes.get("/compare/numbers/similarity/<int:epoch>")
+    def similarity_numbers(epoch: int) -> Response:
+        one, *others = (catalog.find(name) for name in chosen_runs(catalog, request.args.get("runs", "")))
+        tables = []
+        for run in others:
+            if keeps_activations(one) and keeps_activations(run):
+                found = joined.cka(one, run, epoch)
+                tables.append(found["cka"].to_dataframe().reset_index().assign(run=one.name, run_other=run.name))
+        if not tables:
+            raise NotThereError("no two of the runs have kept activations")
+        return _saved(pd.concat(tables, ignore_index=True), f"compare_layers_epoch_{epoch}")
 
     @routes.get("/runs/<run>/frames/<method>/<int:epoch>/points-of/<other>")
     def joined_frame(run: str, method: str, epoch: int, other: str) -> Response:
@@ -144,6 +164,13 @@ def chosen_runs(catalog: Catalog, text: str) -> list[str]:
 
 def _view(**options: Any) -> View:
     return View(theme="dark" if request.args.get("theme") == "dark" else "light", options=options)
+
+
+def _saved(table: pd.DataFrame, name: str) -> Response:
+    """A table as CSV, which run each row is of in front."""
+    runs = [column for column in ("run", "run_other") if column in table]
+    ordered = table[[*runs, *(column for column in table if column not in runs)]]
+    return download(f"{name}.csv", ordered.to_csv(index=False, lineterminator="\n").encode())
 
 
 def _drawn(content: dict[str, Any]) -> Response:

@@ -1,5 +1,7 @@
 """Routes that draw: figures as JSON, and the numbers behind them as CSV."""
 
+from collections.abc import Mapping
+
 import xarray as xr
 from flask import Blueprint, Response, request
 
@@ -14,7 +16,10 @@ _JSON = "application/json"
 
 
 def add_figure_routes(routes: Blueprint, catalog: Catalog, pictures: Pictures, drawer: Drawer) -> None:
-    """``/figures/<picture>/<epoch>`` and ``…/over-epochs``; the same under ``/numbers``, perhaps ``only`` some."""
+    """``/figures/<picture>/<epoch>`` and ``…/over-epochs``; the same under ``/numbers``, perhaps ``only`` some.
+
+    Numbers of one epoch can be those of one place along named dimensions, as in ``?layer=block1``.
+    """
 
     @routes.get("/runs/<run>/figures/<name>/<int:epoch>")
     def figure(run: str, name: str, epoch: int) -> Response:
@@ -34,13 +39,28 @@ def add_figure_routes(routes: Blueprint, catalog: Catalog, pictures: Pictures, d
         unknown = [name for name in names if name not in dataset.data_vars]
         if unknown:
             raise NotThereError(f"{kind} has no {unknown[0]!r}; there is {', '.join(map(str, dataset.data_vars))}")
-        name = "_".join([found.name, kind, *names, f"epoch_{epoch}"])
-        return _download(*as_download(dataset, name, names or None))
+        places = {key: place for key, place in request.args.items() if key != "only"}
+        name = "_".join([found.name, kind, *names, *places.values(), f"epoch_{epoch}"])
+        return download(*as_download(at_places(dataset, places), name, names or None))
 
     @routes.get("/runs/<run>/numbers/<name>/over-epochs")
     def numbers_over_epochs(run: str, name: str) -> Response:
         found, picture = catalog.find(run), pictures.find(name)
-        return _download(*as_download(_whole_history(found, picture), f"{found.name}_{name}_over_epochs"))
+        return download(*as_download(_whole_history(found, picture), f"{found.name}_{name}_over_epochs"))
+
+
+def at_places(dataset: xr.Dataset, places: Mapping[str, str]) -> xr.Dataset:
+    """What the dataset has at these names along its dimensions.
+
+    Raises:
+        NotThereError: there is no such dimension with names, or no such name.
+    """
+    for dimension, place in places.items():
+        named = dimension in dataset.dims and dimension in dataset.coords and dataset[dimension].dtype.kind == "U"
+        if not named or place not in dataset[dimension].values:
+            raise NotThereError(f"there is no {dimension} {place!r}")
+        dataset = dataset.sel({dimension: place}, drop=True)
+    return dataset
 
 
 def _whole_history(run: RunFiles, picture: Picture) -> xr.Dataset:
@@ -54,6 +74,7 @@ def _json(content: bytes) -> Response:
     return response
 
 
-def _download(name: str, content: bytes) -> Response:
+def download(name: str, content: bytes) -> Response:
+    """A file that the browser saves."""
     kind = "text/csv" if name.endswith(".csv") else "application/zip"
     return Response(content, mimetype=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -88,7 +88,7 @@
         element(
           "figcaption",
           this.events.focus ? { ondblclick: focus } : {},
-          element("div", { class: "map-title" }, element("h3", {}, this.key), this.epoch, home, this.events.focus ? expand : null),
+          element("div", { class: "map-title" }, element("h3", {}, this.key), this.epoch, repviz.mapMenu(this), home, this.events.focus ? expand : null),
           this.trust,
         ),
         this.stage,
@@ -140,7 +140,7 @@
       }
     }
 
-    async draw({ layer, frame, box, indices, duration, turn = null }) {
+    async draw({ layer, frame, box, indices, duration, run = data.manifest.run, turn = null }) {
       this.layer = layer;
       this.describe(frame);
       if (repviz.isBlank(frame, layer)) return this.say(`${layer} has no such map`);
@@ -155,6 +155,8 @@
       this.oldCenters = glides ? this.centers : null;
       this.centers = this.medians(place);
       this.place = place;
+      this.indices = indices;
+      this.shown = { run, layer, frame };
       this.glide = glides ? { start: performance.now(), duration } : null;
       const points = { x: place.x, y: place.y, valueA: indices, valueB: data.sample.splits };
       const options = { zDataType: "categorical", wDataType: "categorical", preventFilterReset: true };
@@ -300,5 +302,5 @@
     }
   }
 
-  repviz.offer({ LayerMap, STEP_MS });
+  repviz.offer({ LayerMap, STEP_MS, FADED_BY_SELECTION });
 })();

@@ -10,13 +10,23 @@
 
   function drawOver(map) {
     const over = fresh(map.labels, map);
-    const { ghost, trails, near } = map.overlay;
+    const { ghost, trails } = map.overlay;
     // A canvas that has been touched is put together anew with every picture: most of the time this one is not.
     const under = ghost || trails || map.isUnderDrawn ? fresh(map.under, map) : null;
     map.isUnderDrawn = Boolean(ghost || trails);
     if (!map.message.hidden || !map.place || !map.look) return;
+    paintUnder(map, under);
+    paintOver(map, over);
+  }
+
+  function paintUnder(map, under) {
+    const { ghost, trails } = map.overlay;
     if (ghost) drawGhost(map, under, ghost);
     if (trails) drawTrails(map, under, trails);
+  }
+
+  function paintOver(map, over) {
+    const { near } = map.overlay;
     if (state.labels && map.centers) drawNames(map, over);
     if (near) drawNear(map, over, near);
     if (state.point !== null && map.has(state.point)) drawRing(map, over, state.point, RING, 2.5);
@@ -121,5 +131,5 @@
     context.globalAlpha = 1;
   }
 
-  repviz.offer({ drawOver });
+  repviz.offer({ drawOver, paintUnder, paintOver });
 })();

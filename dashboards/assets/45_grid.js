@@ -211,6 +211,7 @@
         selected: repviz.shownSelection(),
       };
       for (const map of this.maps) {
+        map.coloring = this.coloring;
         map.style(style);
         map.filter();
       }

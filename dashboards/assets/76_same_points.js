@@ -45,7 +45,7 @@
         const frame = await repviz.frameOf(manifest, epoch, data.manifest);
         if (!frame.layers.includes(layer)) return { key: run, problem: `this run has no layer ${layer}; it has ${frame.layers.join(", ")}` };
         if (!frame.common) return { key: run, problem: `none of its points has the id of a point of ${state.run}` };
-        return { key: run, layer, frame, box: repviz.boxOf(manifest, frame, layer), turn: this.turn(run, layer, base, frame) };
+        return { key: run, run, layer, frame, box: repviz.boxOf(manifest, frame, layer), turn: this.turn(run, layer, base, frame) };
       } catch (error) {
         return { key: run, problem: `epoch ${epoch}: ${error.message}` };
       }

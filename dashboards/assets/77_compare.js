@@ -149,10 +149,10 @@
       this.plot = element("div", { class: "view-plot", role: "img" });
       this.message = element("div", { class: "view-message", hidden: true, role: "status" });
       this.stage = element("div", { class: `view-stage compare-${name}` }, this.plot);
-      const save = (format) => element("button", { type: "button", class: "view-action", "aria-label": `save ${name} as ${format.toUpperCase()}`, onclick: () => this.save(format) }, format.toUpperCase());
-      this.actions = element("div", { class: "view-actions" }, save("png"), save("svg"));
-      this.root = element("section", { class: `card view ${name}` },
-        element("header", {}, element("div", { class: "view-heading" }, this.title, this.note), this.actions), this.stage, this.message);
+      const heading = element("div", { class: "view-heading" }, this.title, this.note);
+      this.root = element("section", { class: `card view ${name}` });
+      this.actions = repviz.figureActions(this.root, (format) => this.saveImage(format), () => this.saveNumbers());
+      this.root.append(element("header", {}, heading, this.actions), this.stage, this.message);
       new ResizeObserver(() => this.resize()).observe(this.stage);
     }
 
@@ -210,9 +210,13 @@
       window.Plotly.relayout(this.plot, { width, height });
     }
 
-    async save(format) {
-      const { figure, width, height } = repviz.alone(this.answer);
-      repviz.save(await window.Plotly.toImage(figure, { format, width, height, scale: format === "png" ? 2 : 1 }), `compare_${this.name}.${format}`);
+    async saveImage(format) {
+      const { figure, ...size } = repviz.alone(this.answer);
+      await repviz.saveFigure(figure, size, `compare_${this.name}`, format);
+    }
+
+    saveNumbers() {
+      repviz.save(`${this.wanted.url.replace("data/compare", "data/compare/numbers")}`, "");
     }
   }
 

@@ -1,14 +1,17 @@
 """Several runs: curves over each other, the same points in each, and how alike their layers are."""
 
 import base64
+import io
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from repviz.dashboards.app import create_app
 from repviz.dashboards.frames import MISSING, header_of
 from repviz.store.artifacts import artifact_path, write_artifact
+from repviz.store.metrics_table import read_metrics
 from repviz.store.sample_file import read_sample, write_sample
 
 ONE, OTHER = "20260101_000000", "20260102_000000"
@@ -47,6 +50,24 @@ def test_curves_of_several_runs(client, make_run):
     answer = client.get("/data/compare?runs=20260102_000000,20260101_000000&log=1").json
     assert [t["name"] for t in answer["figure"]["data"][::6]] == ["20260102_000000", "20260101_000000"]
     assert answer["title"] == "Learning curves of 2 runs"
+
+
+def test_what_is_compared_as_numbers(client, two):
+    table = pd.read_csv(io.BytesIO(client.get(f"/data/compare/numbers?runs={ONE},{OTHER}").data))
+    for run in two:
+        own = table[table["run"] == run.path.name]
+        expected = pd.DataFrame(read_metrics(run.path))
+        pd.testing.assert_frame_equal(own[expected.columns].reset_index(drop=True), expected, check_dtype=False)
+    assert client.get(f"/data/compare/numbers/similarity/1?runs={ONE},{OTHER}").status_code == 404  # nothing is kept
+    points = np.random.default_rng(0).normal(size=(40, 5))
+    for run in two:
+        keep(run, 1, block1=points)
+    answer = client.get(f"/data/compare/numbers/similarity/1?runs={ONE},{OTHER}")
+    table = pd.read_csv(io.BytesIO(answer.data))
+    assert (table["run"] == ONE).all()
+    assert (table["run_other"] == OTHER).all()
+    same = table[(table["layer"] == "block1") & (table["layer_other"] == "block1")]
+    np.testing.assert_allclose(same["cka"], 1)
 
 
 @pytest.mark.parametrize("runs", ["", "../etc", "20260101_000000,nope", ",".join(f"r{i}" for i in range(30))])

@@ -21,7 +21,7 @@ from repviz.dashboards.drawing import Drawer, Pictures, on_page
 from repviz.figures import registry
 from repviz.figures.registry import Picture
 from repviz.figures.view import View
-from repviz.store.artifacts import artifact_path, write_error, write_run_artifact
+from repviz.store.artifacts import artifact_path, read_artifact, write_error, write_run_artifact
 from tests.dashboards.synthetic_diagnostics import KINDS, add_scores, write, write_diagnostics
 from tests.dashboards.synthetic_run import SyntheticRun
 from tests.figures.test_trajectory import make as trajectory
@@ -243,6 +243,15 @@ def test_numbers_of_several_shapes_are_a_zip(client, address):
     surface = zipfile.ZipFile(io.BytesIO(client.get(f"{address}/numbers/surface/1").data))
     single = pd.read_csv(surface.open("values.csv"))
     assert list(single.columns) == ["agreement", "surrogate_agreement"]
+
+
+def test_numbers_of_one_layer(client, address, complete):
+    answer = client.get(f"{address}/numbers/probe/1?only=accuracy&layer=block1")
+    assert pd.read_csv(io.BytesIO(answer.data))["accuracy"].tolist() == [
+        read_artifact(complete.path, "probe", 1)["accuracy"].sel(layer="block1").item()
+    ]
+    for query in ("layer=nope", "sample=3", "nope=block1", "layer=../.."):
+        assert client.get(f"{address}/numbers/probe/1?only=accuracy&{query}").status_code == 404
 
 
 def test_only_some_numbers_and_classes_by_name(client, address, complete):

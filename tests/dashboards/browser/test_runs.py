@@ -55,6 +55,9 @@ def test_runs_are_searched_sorted_pinned_opened_and_compared(watched, two, shots
     expect(page.locator(".compare tr", has_text="model.lr")).to_contain_text("0.10.2")
     page.wait_for_timeout(500)
     page.screenshot(path=shots / "compare.png")
+    with page.expect_download(timeout=SLOW) as download:
+        page.locator(".compared .curves").get_by_label("save the numbers as CSV").click()
+    assert download.value.suggested_filename == "compare_curves.csv"
     page.reload()
     expect(page.locator(".compare h3").first).to_have_text("Learning curves of 2 runs", timeout=SLOW)
     expect(page.locator(".likeness")).to_contain_text(f"--only similarity --run-dir {two[first].path}", timeout=SLOW)
