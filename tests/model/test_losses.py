@@ -19,7 +19,7 @@ WEIGHTS = torch.tensor([0.5, 1.0, 2.5, 0.1], dtype=torch.float64)
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
 def test_cross_entropy_and_focal_of_gamma_zero_are_torchs_cross_entropy(loss, weights, smoothing):
     criterion = make_criterion(loss, 0.0, smoothing, weights)
     expected = F.cross_entropy(LOGITS, LABELS, weight=weights, label_smoothing=smoothing)
@@ -118,6 +118,7 @@ def test_an_empty_class_leaves_the_other_balanced_weights_alone():
         ({"gamma": -1.0}, r"model\.focal_gamma is -1\.0"),
         ({"gamma": math.nan}, r"model\.focal_gamma is nan"),
         ({"label_smoothing": 1.1}, r"model\.label_smoothing is 1\.1"),
+        ({"label_smoothing": 1.0}, r"model\.label_smoothing is 1\.0.*below 1"),
         ({"class_weights": torch.tensor([1.0, math.nan])}, r"model\.class_weights"),
         ({"class_weights": torch.tensor([1.0, -1.0])}, r"model\.class_weights"),
         ({"class_weights": torch.zeros(2)}, r"model\.class_weights"),

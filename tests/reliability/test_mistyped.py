@@ -32,7 +32,7 @@ OUT_OF_RANGE = {
     "data.seed": [-1],
     "model.hidden_dims": [[0], [-4], [512, 0]],
     "model.fusion": ["sum", "Film"],
-    "model.label_smoothing": [-0.1, 1.5],
+    "model.label_smoothing": [-0.1, 1.0, 1.5],
     "trainer.max_epochs": [0, -5],
     "early_stopping.monitor": ["val_acuracy", "loss"],
     "early_stopping.patience": [0, -1],

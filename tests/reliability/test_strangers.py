@@ -56,7 +56,7 @@ def refused(arguments: list[str], capsys) -> str:
     assert status in (0, 2), said
     assert "Traceback" not in said
     message = said[said.index("error: ") :] if status else ""
-    assert len(message.splitlines()) <= (2 if arguments[0] == "validate" else 1), message  # jsonargparse adds one
+    assert len(message.splitlines()) <= 1, message
     assert len(message) < 1_000, message
     return message
 

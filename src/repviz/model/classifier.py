@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from jsonargparse.typing import (
+    ClosedUnitInterval,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    restricted_number_type,
+)
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -16,6 +23,8 @@ from repviz.model.losses import balanced_class_weights, make_criterion
 from repviz.model.metrics import EvaluationMetrics, TrainingTally
 from repviz.model.mlp import MLP
 from repviz.model.schedules import learning_rate_factor
+
+ShareBelowOne = restricted_number_type("ShareBelowOne", float, [(">=", 0), ("<", 1)])
 
 VAL, EXCLUDED = 0, 1
 """Positions of the validation loaders."""
@@ -37,7 +46,7 @@ class EmbeddingClassifier(LightningModule):
         residual: bool = False,
         loss: Literal["cross_entropy", "focal"] = "cross_entropy",
         focal_gamma: NonNegativeFloat = 2.0,
-        label_smoothing: ClosedUnitInterval = 0.0,
+        label_smoothing: ShareBelowOne = 0.0,
         class_weights: Literal["none", "balanced"] | Sequence[PositiveFloat] = "none",
         lr: PositiveFloat = 1e-3,
         weight_decay: NonNegativeFloat = 1e-2,
@@ -58,7 +67,7 @@ class EmbeddingClassifier(LightningModule):
             residual: whether each block adds its input, projected where widths differ.
             loss: cross_entropy, or focal (Lin et al., 2017).
             focal_gamma: focusing of the focal loss.
-            label_smoothing: share of the target spread over all classes.
+            label_smoothing: share of the target spread over all classes, below 1.
             class_weights: weight of each class in the loss: none, balanced (inverse to its training rows), or a list.
             lr: peak learning rate of AdamW.
             weight_decay: of AdamW.

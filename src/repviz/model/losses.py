@@ -70,7 +70,7 @@ def make_criterion(
     Args:
         loss: ``cross_entropy`` or ``focal``.
         gamma: focusing strength of the focal loss, 0 or more; the cross-entropy does not use it.
-        label_smoothing: in [0, 1], the share of the target spread evenly over all classes.
+        label_smoothing: in [0, 1), the share of the target spread evenly over all classes.
         class_weights: ``(n_classes,)`` finite weights, 0 or more; kept as a buffer, so that it moves with the module.
 
     Raises:
@@ -80,8 +80,11 @@ def make_criterion(
         raise UserError(f"model.loss is {loss!r}: choose one of {', '.join(get_args(Loss))}")
     if not 0 <= gamma < float("inf"):
         raise UserError(f"model.focal_gamma is {gamma}: the focal loss needs a finite number, 0 or more (2 is usual)")
-    if not 0 <= label_smoothing <= 1:
-        raise UserError(f"model.label_smoothing is {label_smoothing}: it is a share, from 0 to 1")
+    if not 0 <= label_smoothing < 1:
+        raise UserError(
+            f"model.label_smoothing is {label_smoothing}: it is a share from 0 to below 1; at 1 no label counts (0.1 is "
+            "usual)"
+        )
     if class_weights is not None:
         class_weights = _checked_weights(class_weights)
     if loss == "focal":

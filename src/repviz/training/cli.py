@@ -1,12 +1,13 @@
 """``repviz fit | validate | test | predict``: LightningCLI with the run's blocks and short errors."""
 
 import difflib
+import io
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -117,6 +118,21 @@ class RepvizCLI(LightningCLI):
         if checkpoint is not None and Path(checkpoint).is_file():
             with checkpoint_at(Path(checkpoint)) as state:  # Lightning takes settings from it without a look
                 dict(state["state_dict"]), dict(state["hyper_parameters"])
+
+    def _parse_ckpt_path(self) -> None:
+        """Take settings from the checkpoint; what is wrong with them is said once, and that they are the checkpoint's.
+
+        Lightning's own adds a line to the parser's, and neither names the file.
+        """
+        said = io.StringIO()
+        try:
+            with redirect_stderr(said):
+                super()._parse_ckpt_path()
+        except SystemExit as error:
+            reason = said.getvalue().splitlines()[0].removeprefix("error: ")
+            checkpoint = self.config[self.config["subcommand"]]["ckpt_path"]
+            raise UserError(f"the model's settings in {checkpoint} cannot be used: {reason}") from error
+        sys.stderr.write(said.getvalue())
 
     def instantiate_classes(self) -> None:
         """Make model, data and trainer; what their constructors refuse is the user's to mend."""
