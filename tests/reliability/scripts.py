@@ -54,17 +54,20 @@ TRAINING = """
 
 
 @pytest.fixture
-def script(tmp_path: Path, packages: Path) -> Callable[[str], subprocess.Popen]:
-    """Starts ``TRAINING`` and the code that is given, and ends it with the test; runs lie in ``tmp_path/runs``."""
+def script(tmp_path: Path, packages: Path) -> Callable[..., subprocess.Popen]:
+    """Starts ``TRAINING`` and the code that is given, and ends it with the test; runs lie in ``tmp_path/runs``.
+
+    Names with values besides go into its environment.
+    """
     started = []
 
-    def start(code: str) -> subprocess.Popen:
+    def start(code: str, **environment: str) -> subprocess.Popen:
         path = tmp_path / f"script_{len(started)}.py"
         path.write_text(textwrap.dedent(TRAINING) + textwrap.dedent(code))
         process = subprocess.Popen(
             [sys.executable, str(path), str(packages), str(tmp_path / "runs")],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment},
         )  # fmt: skip
         started.append(process)
         return process

@@ -120,9 +120,13 @@ def test_terminated_while_it_drains_a_run_leaves_the_rest_for_later(start, packa
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(1)
+    began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert process.returncode == 1, output
     (run_dir,) = tmp_path.iterdir()
     assert "repviz diagnose" in output
-    assert repviz.open_run(run_dir).info()["state"] == "finished"
+    assert "Traceback" not in output
+    assert repviz.open_run(run_dir).info()["state"] == "stopped"
     assert pending_epochs(run_dir)

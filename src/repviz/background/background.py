@@ -99,23 +99,23 @@ class Background:
         return {"waiting": self.waiting, "computing": [{"epoch": epoch, "kind": kind} for epoch, kind in current]}
 
     def drain(self) -> bool:
-        """Wait until all is done, with a progress bar; whether it was. Ctrl-C ends it and leaves the rest on disk."""
+        """Wait until all is done, with a progress bar; whether it was.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C or SIGTERM; what waits stays on disk, and ``stop`` is to follow.
+        """
         total = self._n_left()
         if total:
             log.info(
                 "training has ended; %d diagnostics are still to be computed (Ctrl-C leaves them for later)", total
             )
-        try:
-            with terminated_as_interrupted():
-                for _, lane in self._lanes:
-                    lane.finish()
-                with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
-                    task = bar.add_task("diagnostics", total=total)
-                    while not all(lane.wait(0.1) for _, lane in self._lanes):
-                        bar.update(task, completed=total - self._n_left())
-        except KeyboardInterrupt:
-            self.stop()
-            return False
+        with terminated_as_interrupted():
+            for _, lane in self._lanes:
+                lane.finish()
+            with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
+                task = bar.add_task("diagnostics", total=total)
+                while not all(lane.wait(0.1) for _, lane in self._lanes):
+                    bar.update(task, completed=total - self._n_left())
         self._file.remove()
         self._say_what_is_left()
         return not self._left

@@ -10,14 +10,24 @@ from contextlib import contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM end the block at once, as Ctrl-C does; outside the main thread nothing is changed.
 
+    Where Ctrl-C was ignored, as in a shell script's background, it still is.
+
     Raises:
-        KeyboardInterrupt: either has come.
+        KeyboardInterrupt: either has come; its argument is which one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        numbers.append(signal.SIGINT)
+    before = {number: signal.signal(number, _interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, _: object) -> None:
+    raise KeyboardInterrupt(number)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy, Strategy
 
 from repviz.background import pending
@@ -14,12 +15,12 @@ from repviz.background.lane import TakeNumbers
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.interruption import terminated_as_interrupted
-from repviz.callbacks.looking import Report, look
 from repviz.callbacks.number_log import key_numbers_of
 from repviz.callbacks.run_level import look_at_run
+from repviz.callbacks.sharing import Looked
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.activations import Activations
-from repviz.diagnostics.diagnostic import RunDiagnostic
+from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.errors import UserError
 from repviz.snapshot import Sample
 from repviz.store import artifacts
@@ -76,16 +77,14 @@ class Observer:
         """How often each kind looks that looks at epochs."""
         return {callback.kind: int(callback.every_n_epochs) for callback in self._callbacks if not callback.of_run}
 
-    def look(self, epoch: int, step: int, checkpoint: Path, *, last: bool) -> None:
-        """Look at the present weights, which ``checkpoint`` holds, with whatever is due and not there yet.
+    def due(self, epoch: int, step: int, checkpoint: Path, *, last: bool) -> tuple[str, ...]:
+        """Kinds that are to look inline at the present weights, which ``checkpoint`` holds, and are not there yet.
+
+        What looks in the background gets them here.
 
         Raises:
-            KeyboardInterrupt: training is to end, and does not wait until everyone has looked.
+            KeyboardInterrupt: training is to end, and does not wait for a place in the background's queue.
         """
-        with terminated_as_interrupted():
-            self._look(epoch, step, checkpoint, last=last)
-
-    def _look(self, epoch: int, step: int, checkpoint: Path, *, last: bool) -> None:
         due = [
             callback
             for callback in (*self._callbacks, *self._caches)
@@ -93,22 +92,21 @@ class Observer:
         ]
         beside = [callback for callback in due if callback.mode == "background"]
         if beside:
-            self._background.submit(epoch, step, [callback.kind for callback in beside], checkpoint)
+            with terminated_as_interrupted():
+                self._background.submit(epoch, step, [callback.kind for callback in beside], checkpoint)
         inline = [callback for callback in due if callback.mode != "background"]
         left_out = bool(inline) and self._exceeded(epoch, last=last)
-        if inline and not left_out:
-            began = time.monotonic()
-            look(
-                self._subject,
-                [callback.diagnostic for callback in inline],
-                self._run_dir,
-                epoch=epoch,
-                step=step,
-                report=self._report(step),
-            )
-            self._spent += time.monotonic() - began
         for callback in beside if left_out else due:  # what is left out is due again should training end here
             callback.looked(epoch)
+        return () if left_out else tuple(callback.kind for callback in inline)
+
+    def looked(self, step: int, shares: Sequence[Looked], seconds: float) -> None:
+        """What was due inline has been looked at; ``seconds`` of training's time went into that."""
+        if shares:
+            self._spent += seconds
+        for share in shares:
+            for numbers in share.numbers.values():
+                self._take_numbers(step, numbers)
 
     def take_up(self, steps: Mapping[int, int]) -> None:
         """Go on with what a killed run has left waiting; ``steps`` are the optimiser steps of the epochs it kept."""
@@ -131,7 +129,11 @@ class Observer:
         return found if self._background is None else found | {"background": self._background.progress()}
 
     def finish(self) -> None:
-        """Wait for what looks in the background."""
+        """Wait for what looks in the background.
+
+        Raises:
+            KeyboardInterrupt: it is to end before that.
+        """
         if self._background is not None:
             self._background.drain()
 
@@ -145,11 +147,12 @@ class Observer:
         due = [callback.diagnostic for callback in self._callbacks if isinstance(callback.diagnostic, RunDiagnostic)]
         if not due:
             return
-        with terminated_as_interrupted():
-            look_at_run(self._subject, due, self._run_dir, epoch=epoch, step=step, report=self._report(step))
 
-    def _report(self, step: int) -> Report:
-        return lambda diagnostic, dataset: self._take_numbers(step, key_numbers_of(diagnostic, dataset))
+        def report(diagnostic: Diagnostic | RunDiagnostic, dataset: xr.Dataset | None) -> None:
+            self._take_numbers(step, key_numbers_of(diagnostic, dataset))
+
+        with terminated_as_interrupted():
+            look_at_run(self._subject, due, self._run_dir, epoch=epoch, step=step, report=report)
 
     def _exceeded(self, epoch: int, *, last: bool) -> bool:
         """Whether this epoch is left out because looking has taken more than its share; first and last never are."""

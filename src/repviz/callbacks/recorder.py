@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +33,10 @@ from repviz.callbacks.persistence import Persistence, describe
 from repviz.callbacks.ranks import Meeting
 from repviz.callbacks.run_description import describe_run
 from repviz.callbacks.sample import SampleSettings, sample_of_run
+from repviz.callbacks.sharing import Looker, SharedLook, looker_of_another_rank, of_epochs
+from repviz.callbacks.source import Source
 from repviz.callbacks.subject import Criterion, HasCriterion, Subject, named_layers
+from repviz.callbacks.termination import Termination
 from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
 from repviz.snapshot import Sample
@@ -45,6 +49,8 @@ from repviz.training.checkpoint_io import DurableCheckpointIO
 
 log = logging.getLogger("repviz")
 
+_PARTING_SECONDS = 8.0
+"""How long a rank that ends because all were told to waits for the others."""
 _RESULTS = ("val_accuracy", "val_f1_macro", "val_f1_confidence")
 
 
@@ -67,6 +73,7 @@ class RunRecorder(Checkpoint):
         config_text: str | None = None,
         unpack: Unpack = unpack_pair,
         criterion: Criterion | None = None,
+        spread_diagnostics: bool = True,
     ) -> None:
         """Nothing is made yet.
 
@@ -83,6 +90,7 @@ class RunRecorder(Checkpoint):
             unpack: a batch to the model's inputs and labels; needed where a batch is not a pair of them.
             criterion: ``(logits, labels) -> loss``, the one that training uses; the module's own ``criterion`` when
                 not given.
+            spread_diagnostics: whether several processes share what looks inline; the others see the run folder then.
         """
         self.runs_dir = Path(runs_dir)
         self.points = sample or SampleSettings()
@@ -92,8 +100,10 @@ class RunRecorder(Checkpoint):
         self.config_text = config_text
         self.background = background or BackgroundSettings()
         self.time_budget = time_budget
+        self.spread_diagnostics = spread_diagnostics
         self.run_dir: Path | None = None
         self._observer: Observer | None = None
+        self._looker: Looker | None = None
         self._numbers: NumberLog | None = None
         self._rows: list[Row] = []
         self._validation_names: set[str] = set()
@@ -105,6 +115,8 @@ class RunRecorder(Checkpoint):
         self._heartbeat: Heartbeat | None = None
         self._disk = Persistence()
         self._meeting: Meeting | None = None
+        self._termination = Termination()
+        self._shared: SharedLook | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make checkpoints as safe as artifacts, unless someone chose another way of writing them.
@@ -113,6 +125,7 @@ class RunRecorder(Checkpoint):
             UserError: the network is sharded, and someone would look at it on rank zero alone.
         """
         if stage == "fit":
+            self._termination = Termination()
             refuse_sharded(trainer.strategy, self._diagnostics(trainer))
         if stage == "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DurableCheckpointIO(self._disk.failed)
@@ -128,6 +141,11 @@ class RunRecorder(Checkpoint):
         self._should_stop = bool(state_dict["should_stop"])
         self._epoch = int(self._rows[-1]["epoch"])
 
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The first moment when Lightning listens to signals: in several processes, listen in its place."""
+        if trainer.world_size > 1:
+            self._termination.listen(trainer.strategy.launcher)
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take what validation measured: it counts for this epoch only, while Lightning keeps the last value."""
         metrics = trainer.callback_metrics
@@ -142,11 +160,16 @@ class RunRecorder(Checkpoint):
         """
         if trainer.ckpt_path is None:  # this recorder may have recorded another run before
             self._rows, self.keeper.best, self._should_stop = [], {}, False
+        self.on_sanity_check_start(trainer, pl_module)  # which may have been left out
         self._open(trainer, pl_module)
         if not self._rows:
             self._finish_epoch(trainer, pl_module, 0, self._measured)
         else:
             self._go_on(trainer)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """In several processes, see now and then whether one of them was told to end."""
+        self._termination.after_step(self._meeting)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Row, checkpoint, diagnostics."""
@@ -157,11 +180,11 @@ class RunRecorder(Checkpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The last epoch is always looked at, also when training ended early; then the run as a whole."""
+        self._look(trainer, last=True)
         if trainer.is_global_zero:
-            with self._disk.trying():
-                self._look(trainer, last=True)
+            with self._termination.noting(self._meeting), self._disk.trying():
                 self._observer.look_at_run(self._epoch, trainer.global_step)
-        self._meeting.wait()
+        self._termination.agree(self._meeting)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Results, and the run is finished."""
@@ -170,6 +193,8 @@ class RunRecorder(Checkpoint):
             self._go_on(trainer)
         if not trainer.is_global_zero or self._heartbeat is None:
             return
+        if trainer.received_sigterm or self._termination.told:  # since anyone looked last
+            raise SIGTERMException
         with terminated_as_interrupted():
             self._end(trainer)
         if self._disk.problem is not None:
@@ -194,10 +219,14 @@ class RunRecorder(Checkpoint):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say in the run how it ended; one that was terminated does not end as if it had been finished."""
-        if isinstance(exception, SIGTERMException):
+        if isinstance(exception, SIGTERMException) and exception.code is None:
             exception.code = 128 + signal.SIGTERM
-        if self._heartbeat is None:
-            return
+        if self._heartbeat is not None:
+            self._close(exception)
+        if self._termination.agreed:  # who ends first with a code other than 0 would have the others killed
+            self._meeting.part(_PARTING_SECONDS)
+
+    def _close(self, exception: BaseException) -> None:
         self._observer.stop()
         self._numbers.log()
         stopped = isinstance(exception, (KeyboardInterrupt, SIGTERMException))
@@ -229,6 +258,10 @@ class RunRecorder(Checkpoint):
             raise UserError(message)
         self.run_dir = Path(folder)
         self._meeting = Meeting()
+        if not trainer.is_global_zero and self.spread_diagnostics:
+            make = partial(self._subject, trainer, pl_module, callbacks, layers)
+            self._looker = looker_of_another_rank(make, callbacks, self.run_dir)
+        self._shared = SharedLook(self._meeting, self._termination, self._looker, of_epochs(callbacks))
         self._started = time.monotonic()
 
     def _make_ready(
@@ -239,19 +272,9 @@ class RunRecorder(Checkpoint):
         layers: Mapping[str, str | None],
     ) -> None:
         log.info("run folder: %s", self.run_dir)
-        given = self.points if isinstance(self.points, Sample) else None
-        source = source_of(trainer, pl_module, self.unpack, given)
-        criterion = self.criterion or (pl_module.criterion if isinstance(pl_module, HasCriterion) else None)
-
-        def subject_of(sample: Sample) -> Subject:
-            return Subject(pl_module, layers, criterion, sample, source.whole())
-
-        diagnostics = [callback.diagnostic for callback in callbacks]
-        sample = sample_of_run(
-            self.run_dir, self.points, source, diagnostics, lambda sample: present_unit_order(subject_of(sample))
-        )
-        callbacks, not_applicable = applicable(callbacks, sample)
-        subject = subject_of(sample)
+        source, subject = self._subject(trainer, pl_module, callbacks, layers)
+        callbacks, not_applicable = applicable(callbacks, subject.sample)
+        self._looker = Looker(subject, of_epochs(callbacks), self.run_dir)
         self._numbers = NumberLog(trainer.loggers)
         looking = {"background": self.background, "time_budget": self.time_budget}
         self._observer = Observer(subject, callbacks, self.run_dir, take_numbers=self._numbers.take, **looking)
@@ -263,6 +286,26 @@ class RunRecorder(Checkpoint):
         }
         self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
         self._heartbeat.start()
+
+    def _subject(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        callbacks: Sequence[DiagnosticCallback],
+        layers: Mapping[str, str | None],
+    ) -> tuple[Source, Subject]:
+        given = self.points if isinstance(self.points, Sample) else None
+        source = source_of(trainer, pl_module, self.unpack, given)
+        criterion = self.criterion or (pl_module.criterion if isinstance(pl_module, HasCriterion) else None)
+
+        def of(sample: Sample) -> Subject:
+            return Subject(pl_module, layers, criterion, sample, source.whole())
+
+        diagnostics = [callback.diagnostic for callback in callbacks]
+        sample = sample_of_run(
+            self.run_dir, self.points, source, diagnostics, lambda sample: present_unit_order(of(sample))
+        )
+        return source, of(sample)
 
     def _undo(self) -> None:
         """A run that could not be opened leaves nothing behind; one that was there before stays."""
@@ -279,7 +322,9 @@ class RunRecorder(Checkpoint):
         trainer.should_stop = self._should_stop
         if trainer.is_global_zero:
             self._take_up(trainer)
-        self._meeting.wait()
+        # Killed between the checkpoint and the last diagnostic, the epoch may not have been looked at yet.
+        self._look(trainer, last=self._should_stop or self._epoch == trainer.max_epochs)
+        self._termination.agree(self._meeting)
 
     def _take_up(self, trainer: Trainer) -> None:
         if not self.keeper.holding(self.run_dir, self._epoch).exists():
@@ -288,8 +333,6 @@ class RunRecorder(Checkpoint):
         artifacts.remove_after(self.run_dir, self._epoch)
         write_metrics(self.run_dir, self._rows)
         self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._rows[:-1]})
-        # Killed between the checkpoint and the last diagnostic, the epoch may not have been looked at yet.
-        self._look(trainer, last=self._should_stop or self._epoch == trainer.max_epochs)
 
     def _finish_epoch(
         self, trainer: Trainer, pl_module: LightningModule, epoch: int, metrics: dict[str, float]
@@ -305,18 +348,26 @@ class RunRecorder(Checkpoint):
         self.keeper.save(trainer, self.run_dir, epoch, is_best=is_best, disk=self._disk)
         if trainer.is_global_zero:
             self._say(trainer, row)
+        self._look(trainer, last=epoch == trainer.max_epochs)
+        if trainer.is_global_zero:
             with self._disk.trying():
-                self._look(trainer, last=epoch == trainer.max_epochs)
                 self._numbers.log()
                 self._heartbeat.update()
             self._disk.end()
-        self._meeting.wait()
+        self._termination.agree(self._meeting)
 
     def _look(self, trainer: Trainer, *, last: bool) -> None:
-        if self._disk.problem is not None:
-            return  # the newest checkpoint is not this epoch's
-        checkpoint = self.keeper.holding(self.run_dir, self._epoch)
-        self._observer.look(self._epoch, trainer.global_step, checkpoint, last=last)
+        """On every rank: rank zero knows what is due."""
+        due: tuple[str, ...] = ()
+        # Where the disk takes nothing, the newest checkpoint is not this epoch's.
+        if trainer.is_global_zero and self._disk.problem is None:
+            with self._termination.noting(self._meeting), self._disk.trying():
+                checkpoint = self.keeper.holding(self.run_dir, self._epoch)
+                due = self._observer.due(self._epoch, trainer.global_step, checkpoint, last=last)
+        began = time.monotonic()
+        shares = self._shared.look(due, self._epoch, trainer.global_step)
+        if trainer.is_global_zero:
+            self._observer.looked(trainer.global_step, shares, time.monotonic() - began)
 
     def _diagnostics(self, trainer: Trainer) -> list[DiagnosticCallback]:
         found = [c for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled]

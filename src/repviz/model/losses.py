@@ -82,8 +82,8 @@ def make_criterion(
         raise UserError(f"model.focal_gamma is {gamma}: the focal loss needs a finite number, 0 or more (2 is usual)")
     if not 0 <= label_smoothing < 1:
         raise UserError(
-            f"model.label_smoothing is {label_smoothing}: it is a share from 0 to below 1; at 1 no label counts (0.1 is "
-            "usual)"
+            f"model.label_smoothing is {label_smoothing}: it is a share from 0 to below 1, where no label would count "
+            "any more (0.1 is usual)"
         )
     if class_weights is not None:
         class_weights = _checked_weights(class_weights)

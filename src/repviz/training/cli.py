@@ -3,7 +3,6 @@
 import difflib
 import io
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from repviz import logs
@@ -86,6 +86,12 @@ class RepvizCLI(LightningCLI):
             type=OpenUnitInterval | None,
             default=None,
             help="share of the time that diagnostics may take inline; when it is exceeded, epochs are left out",
+        )
+        parser.add_argument(
+            "--spread_diagnostics",
+            type=bool,
+            default=True,
+            help="whether several processes share the diagnostics that look inline; all that see the run folder do",
         )
         parser.add_class_arguments(SampleSettings, "sample")
         parser.add_class_arguments(BackgroundSettings, "background")
@@ -227,6 +233,7 @@ class RepvizCLI(LightningCLI):
             background=setting("background"),
             time_budget=setting("time_budget"),
             config_text=self._resolved_config(),
+            spread_diagnostics=setting("spread_diagnostics"),
         )
 
     def _resolved_config(self) -> str:
@@ -300,7 +307,7 @@ _NOISE = ("💡", "Tip:", "Seed set to", "GPU available", "TPU available", "Load
 
 def _quieten() -> None:
     """Leave out Lightning's advertisements, and advice that does not apply to tensors in memory."""
-    if int(os.environ.get("LOCAL_RANK", "0")) > 0:  # another rank of the same run says the same
+    if rank_zero_only.rank > 0:  # rank zero of the same run says the same
         logs.show("repviz", logging.WARNING)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logs.show(name)
