@@ -13,8 +13,8 @@ from tests.reliability.conftest import soaking
 from tests.reliability.scripts import only_run, script, wait_for  # noqa: F401
 from tests.training.conftest import weights
 
-LIMIT = 10
-"""Seconds within which both have ended."""
+LIMIT = 20
+"""Seconds within which both have ended; where the machine is busy, an interpreter alone takes six to go."""
 TRAIN = """
     fit([SimilarityCallback(mode="inline"), GeometryCallback()], devices=2,
         strategy=DDPStrategy(process_group_backend="gloo"))

@@ -1,0 +1,204 @@
+"""``repviz diagnose --scheduler``: one Dask worker against several, one thread each, on the same list of tasks.
+
+    python benchmarks/cluster.py [--data FILE.npz] [--workers CORES] [--epochs 12] [--points 6000] [--repeats 3]
+
+Trains once without looking, then diagnoses copies of that run: with one worker and with several, in turn, on workers
+that are up and have imported everything. In the end once more with several, one of which is killed on the way. Bars:
+at least 0.8 times as fast as there are workers; the artifacts of all are equal to the last bit; none is missing; a
+worker's peak memory with several workers is at most 1.2 times that of one alone, however many tasks it did; a task
+sends less than 100 kB. Exits with 1 when a bar is missed.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import cloudpickle
+import psutil
+import xarray as xr
+from distributed import LocalCluster
+
+import repviz
+from repviz.offline import diagnosing
+from repviz.run import Run
+
+ROOT = Path(__file__).parent.parent
+DATA = (ROOT.parent / "shared" / "data" / "packages.npz", ROOT / "data" / "packages_small.npz")
+KINDS = ["geometry", "interpolation", "landscape", "prediction", "similarity", "surface"]
+SETTINGS = {"landscape.resolution": 31, "surface.resolution": 150}
+LEAST_SHARE, MOST_GROWTH, MOST_SENT = 0.8, 1.2, 100_000
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class Workers:
+    """A local cluster's workers, with the peak memory of each."""
+
+    def __init__(self, count: int) -> None:
+        self.cluster = LocalCluster(
+            n_workers=count, threads_per_worker=1, dashboard_address=None, scheduler_port=0, memory_limit=0
+        )
+        self.peak = 0
+
+    def pids(self) -> list[int]:
+        """Processes that are up now; a killed one is replaced."""
+        return [worker.pid for worker in self.cluster.workers.values() if worker.pid]
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Note the largest resident memory of any worker in the block."""
+        over = threading.Event()
+        self.peak = 0
+
+        def watch() -> None:
+            while not over.wait(0.1):
+                for pid in self.pids():
+                    if psutil.pid_exists(pid):
+                        self.peak = max(self.peak, psutil.Process(pid).memory_info().rss)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def train(data: Path, epochs: int, points: int, folder: Path) -> Path:
+    """A run without diagnostics."""
+    subprocess.run(
+        [sys.executable, "-m", "repviz", "fit", f"--config={ROOT / 'configs' / 'concat.yaml'}",
+         "--data.path", str(data), "--runs_dir", str(folder / "trained"), "--sample.size", str(points),
+         "--diagnostics", "off", "--video.enabled", "false", "--baseline.enabled", "false",
+         "--trainer.max_epochs", str(epochs), "--early_stopping.enabled", "false", "--trainer.accelerator", "cpu"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    (run_dir,) = (folder / "trained").iterdir()
+    return run_dir
+
+
+def look(workers: Workers, run_dir: Path, epochs: Sequence[int]) -> tuple[float, int]:
+    """Seconds that diagnosing takes, and how many artifacts were computed."""
+    began = time.perf_counter()
+    computed = diagnosing.diagnose(
+        run_dir, epochs=epochs, only=KINDS, settings=SETTINGS, threads=1, scheduler=workers.cluster.scheduler_address
+    )
+    return time.perf_counter() - began, computed
+
+
+def look_while_one_is_killed(workers: Workers, run_dir: Path, epochs: Sequence[int]) -> int:
+    """As ``look``; one of the workers dies as soon as the first artifact is there."""
+    victim = workers.pids()[0]
+
+    def kill() -> None:
+        while not list(run_dir.glob("artifacts/*/*.h5")):
+            time.sleep(0.02)
+        os.kill(victim, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    _, computed = look(workers, run_dir, epochs)
+    killer.join(1)
+    if killer.is_alive() or victim in workers.pids():
+        raise SystemExit("no worker was killed")
+    return computed
+
+
+def different(one: Run, other: Run) -> list[str]:
+    """Artifacts that are missing in one of them, or not equal."""
+    found = [f"kinds {one.kinds()} {other.kinds()}"] if one.kinds() != other.kinds() else []
+    for kind in one.kinds():
+        for epoch in sorted({*one.epochs(kind), *other.epochs(kind)}):
+            try:
+                xr.testing.assert_equal(one.read(kind, epoch), other.read(kind, epoch))
+            except (FileNotFoundError, AssertionError):
+                found.append(f"{kind} {epoch}")
+    return found
+
+
+@contextmanager
+def noting_what_is_sent(sizes: list[int]) -> Iterator[None]:
+    """Collect the bytes of every task that goes to a worker."""
+    pool_of = diagnosing.pools.dask_cluster
+
+    @contextmanager
+    def noting(address: str) -> Iterator[diagnosing.pools.Pool]:
+        with pool_of(address) as pool:
+
+            def submit(*task: object) -> object:
+                sizes.append(len(cloudpickle.dumps(task)))
+                return pool.submit(*task)
+
+            yield pool._replace(submit=submit)
+
+    diagnosing.pools.dask_cluster = noting
+    try:
+        yield
+    finally:
+        diagnosing.pools.dask_cluster = pool_of
+
+
+def main() -> int:
+    """Run and print; 0 when the bars are met."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=next(path for path in DATA if path.exists()))
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--points", type=int, default=6_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        trained = train(options.data, options.epochs, options.points, folder)
+        epochs = range(options.epochs + 1)
+        due = len(epochs) * len(KINDS)
+        counts = {1: Workers(1), options.workers: Workers(options.workers)}
+        for count, workers in counts.items():
+            look(workers, shutil.copytree(trained, folder / f"warm_{count}"), epochs[:4])
+        times, peaks, runs, sent = {count: [] for count in counts}, {}, [], []
+        for repeat in range(options.repeats):
+            for count, workers in counts.items():
+                run_dir = shutil.copytree(trained, folder / f"run_{count}_{repeat}")
+                with workers.watched(), noting_what_is_sent(sent):
+                    seconds, computed = look(workers, run_dir, epochs)
+                times[count].append(seconds)
+                peaks[count] = max(peaks.get(count, 0), workers.peak)
+                runs.append((computed, repviz.open_run(run_dir)))
+                print(f"{count} workers: {computed} of {due} tasks in {seconds:.1f} s", flush=True)
+        bereft = shutil.copytree(trained, folder / "bereft")
+        computed = look_while_one_is_killed(counts[options.workers], bereft, epochs)
+        runs.append((computed, repviz.open_run(bereft)))
+        unequal = sorted({name for _, run in runs for name in different(runs[0][1], run)})
+        for workers in counts.values():
+            workers.cluster.close()
+
+    ratios = [one / several for one, several in zip(times[1], times[options.workers], strict=True)]
+    share = statistics.median(ratios) / options.workers
+    growth = peaks[options.workers] / peaks[1]
+    lost = [computed for computed, _ in runs if computed != due]
+    print(f"{options.workers} workers are {statistics.median(ratios):.2f} x as fast as one "
+          f"({min(ratios):.2f} to {max(ratios):.2f}): {share:.2f} of linear")  # fmt: skip
+    print(f"artifacts that differ: {', '.join(unequal) or 'none'}")
+    print(f"runs that have lost a task, of {len(runs)} and one of them with a worker killed: {len(lost)}")
+    print(
+        f"peak memory of a worker: {peaks[1] / 1e9:.2f} GB alone, {peaks[options.workers] / 1e9:.2f} GB among several"
+    )
+    print(f"a task sends at most {max(sent) / 1e3:.1f} kB")
+    met = share >= LEAST_SHARE and not unequal and not lost and growth <= MOST_GROWTH and max(sent) < MOST_SENT
+    print(f"bars: {'met' if met else 'MISSED'}")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
