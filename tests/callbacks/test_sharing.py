@@ -1,9 +1,14 @@
 """Who of several processes looks with what: nobody twice, the longest first, and who goes on goes on alone."""
 
+from pathlib import Path
+
 import pytest
+import torch
+from torch import nn
 
 from repviz.callbacks.ranks import Meeting
-from repviz.callbacks.sharing import Dealer, Looked, SharedLook
+from repviz.callbacks.sharing import Dealer, Looked, Looker, SharedLook
+from repviz.callbacks.subject import Subject
 from repviz.callbacks.termination import Termination
 
 KINDS = ["projection", "probe", "landscape", "surface", "geometry"]
@@ -35,6 +40,45 @@ def test_a_chained_kind_stays_where_it_was_first_and_rank_zero_stands_in():
     assert dealer.deal(KINDS, able=[0]).keys() == {0}
     back = dealer.deal(["projection", "probe"], able=[0, 1])
     assert {kind: rank for rank, kinds in back.items() for kind in kinds} == {k: places[k] for k in back[0] + back[1]}
+
+
+class Heard:
+    """In the place of a meeting: what three ranks say of their networks, this one is the first."""
+
+    rank, ranks = 0, 3
+
+    def __init__(self, second, third):
+        self.others = [second, third]
+
+    def word_of_rank_zero(self, said):
+        return said
+
+    def words(self, said):
+        return [said, *self.others] if isinstance(said, str) else [said, Looked({}, {}), Looked({}, {})]
+
+
+def looker(mean: float = 0.0) -> Looker:
+    """Of a network whose running mean is this."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    network[1].running_mean.fill_(mean)
+    return Looker(Subject(network, {}, None, None), {}, Path())
+
+
+def test_who_sees_no_run_folder_or_has_other_running_statistics_gets_no_share(monkeypatch):
+    assert looker().digest() == looker().digest() != looker(1e-30).digest()
+    mine, asked = looker(), []
+    monkeypatch.setattr(mine, "look", lambda kinds, *rest: asked.append(kinds))
+    for others in ((looker(1.0).digest(), None), (looker().digest(), None), (looker().digest(),) * 2):
+        SharedLook(Heard(*others), Termination(), mine, {}).look(KINDS, 1, 10)
+    assert [len(kinds) for kinds in asked] == [5, 3, 2]
+
+
+def test_buffers_that_cannot_be_compared_leave_all_to_rank_zero(monkeypatch):
+    mine, asked = looker(), []
+    mine._subject.module.register_buffer("sparse", torch.eye(2).to_sparse())
+    monkeypatch.setattr(mine, "look", lambda kinds, *rest: asked.append(kinds))
+    SharedLook(Heard("rank 1", "rank 2"), Termination(), mine, {}).look(KINDS, 1, 10)
+    assert asked == [KINDS]
 
 
 class Noting:

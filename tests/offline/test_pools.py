@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import cloudpickle
 import pytest
 import xarray as xr
 
@@ -16,7 +18,7 @@ import repviz
 from repviz.callbacks.checkpoints import checkpoint_path
 from repviz.cli import main
 from repviz.errors import UserError
-from repviz.offline import pools, work
+from repviz.offline import diagnosing, pools, work
 from repviz.offline.pools import dask_cluster, local_processes
 from tests.conftest import require
 from tests.training.conftest import SMALL
@@ -84,6 +86,29 @@ def test_a_cluster_gives_the_numbers_of_one_process_also_when_a_worker_is_killed
         assert not killer.is_alive()
         assert cluster.workers[0].pid != victim
     assert_same(one, several)
+
+
+def test_a_task_sends_no_data_and_a_process_keeps_that_of_one_run(trained, tmp_path, monkeypatch):
+    bare, _ = trained
+    sent = []
+
+    @contextmanager
+    def noting(*_):
+        with pools.this_process() as pool:
+
+            def submit(*task):
+                sent.append(len(cloudpickle.dumps(task)))
+                return pool.submit(*task)
+
+            yield pool._replace(submit=submit)
+
+    monkeypatch.setattr(diagnosing, "_pool", noting)
+    for name in ("one", "other"):
+        run_dir = shutil.copytree(bare, tmp_path / name)
+        main(["diagnose", "--run-dir", str(run_dir), "--only", "similarity,prediction"])
+        assert [kept._run_dir for kept in work._loaded.values()] == [run_dir]
+    assert len(sent) == 2 * 6
+    assert max(sent) < 20_000 < 3200 * 384 * 4
 
 
 def test_a_checkpoint_that_is_deleted_meanwhile_is_said(runs, monkeypatch, capsys):

@@ -16,17 +16,23 @@ LIMIT = 20
 """Seconds within which a rank ends that has lost another."""
 
 
-def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises(script, tmp_path):  # noqa: F811
+def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(script, tmp_path):  # noqa: F811
     """No collective runs where errors are swallowed: the other rank would be left waiting in it."""
     process = script(f"""
         import torch.distributed as dist
         from repviz.callbacks.persistence import Persistence
 
+        def looks(name):
+            rank = os.environ.get("LOCAL_RANK", "0")
+            Path(f"{{name}} by rank {{rank}}").touch()
+
         def slow(self, snapshot, earlier=None):
+            looks("slow")
             time.sleep(9 if snapshot.epoch == 1 else 0)
             return seen(snapshot)
 
         def raising(self, snapshot, earlier=None):
+            looks("raising")
             raise RuntimeError("it raises")
 
         def noted(name, real):
@@ -70,6 +76,7 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises(script, tmp_
     assert len(read_metrics(run.path)) == 3
     assert run.epochs("slow") == [0, 1, 2]
     assert set(run.errors("raising")) == {0, 1, 2}
+    assert sorted(path.name for path in tmp_path.glob("* by rank *")) == ["raising by rank 1", "slow by rank 0"]
     collectives = [line.split() for line in (tmp_path / "collectives.txt").read_text().splitlines()]
     assert {"barrier", "broadcast_object_list", "all_gather_object", "new_group"} <= {name for name, _ in collectives}
     assert {how for _, how in collectives} == {"plain"}
