@@ -95,6 +95,15 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for listed in lists for child in listed.read_text().split()]
 
 
+def lives(pid: int) -> bool:
+    """Whether it runs and is no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def end(pids: Iterable[int]) -> None:
     """Kill those that are still there."""
     for pid in pids:

@@ -9,7 +9,7 @@ import pytest
 import repviz
 from repviz.store.metrics_table import read_metrics
 from tests.reliability.conftest import soaking
-from tests.reliability.scripts import children_of, end, only_run, script, wait_for  # noqa: F401
+from tests.reliability.scripts import children_of, end, lives, only_run, script, wait_for  # noqa: F401
 
 TWO = 'devices=2, strategy=DDPStrategy(process_group_backend="gloo")'
 LIMIT = 20
@@ -22,17 +22,17 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
         import torch.distributed as dist
         from repviz.callbacks.persistence import Persistence
 
-        def looks(name):
-            rank = os.environ.get("LOCAL_RANK", "0")
-            Path(f"{{name}} by rank {{rank}}").touch()
+        def looks(name, epoch):
+            with open(f"looks_{{os.environ.get('LOCAL_RANK', '0')}}.txt", "a") as file:
+                print(name, epoch, file=file)
 
         def slow(self, snapshot, earlier=None):
-            looks("slow")
+            looks("slow", snapshot.epoch)
             time.sleep(9 if snapshot.epoch == 1 else 0)
             return seen(snapshot)
 
         def raising(self, snapshot, earlier=None):
-            looks("raising")
+            looks("raising", snapshot.epoch)
             raise RuntimeError("it raises")
 
         def noted(name, real):
@@ -76,7 +76,9 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
     assert len(read_metrics(run.path)) == 3
     assert run.epochs("slow") == [0, 1, 2]
     assert set(run.errors("raising")) == {0, 1, 2}
-    assert sorted(path.name for path in tmp_path.glob("* by rank *")) == ["raising by rank 1", "slow by rank 0"]
+    looks = [(tmp_path / f"looks_{rank}.txt").read_text().splitlines() for rank in (0, 1)]
+    assert [[line.split()[1] for line in lines] for lines in looks] == [["0", "1", "2"]] * 2, "each looks with one"
+    assert len({*looks[0], *looks[1]}) == 6, "and not with the same"
     collectives = [line.split() for line in (tmp_path / "collectives.txt").read_text().splitlines()]
     assert {"barrier", "broadcast_object_list", "all_gather_object", "new_group"} <= {name for name, _ in collectives}
     assert {how for _, how in collectives} == {"plain"}
@@ -107,15 +109,6 @@ def test_a_rank_is_killed(killed, script, tmp_path):  # noqa: F811
     run = repviz.open_run(only_run(tmp_path))
     assert run.info()["state"] in ("killed", "failed")
     assert [run.read("similarity", epoch) for epoch in run.epochs("similarity")]
-
-
-def lives(pid: int) -> bool:
-    """Whether it runs and is no zombie."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_rank_zero_cannot_open_the_run(script, tmp_path):  # noqa: F811

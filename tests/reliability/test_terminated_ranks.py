@@ -10,7 +10,7 @@ import pytest
 import repviz
 from repviz.store.metrics_table import read_metrics
 from tests.reliability.conftest import soaking
-from tests.reliability.scripts import only_run, script, wait_for  # noqa: F401
+from tests.reliability.scripts import children_of, lives, only_run, script, wait_for  # noqa: F401
 from tests.training.conftest import weights
 
 LIMIT = 20
@@ -70,11 +70,32 @@ def test_told_to_end_while_they_train(told, two, tmp_path):
     assert run.errors("similarity") == {}
 
 
-@pytest.mark.parametrize("told", [(0, 1), pytest.param((0,), marks=soaking)])
-def test_told_to_end_while_one_of_them_looks_for_long(told, two, tmp_path):
+def test_told_to_end_while_one_of_them_looks_for_long(two, tmp_path):
     processes = two(LOOKING)
     wait_for(processes[0], (tmp_path / "looking").exists)
-    said = ended(processes, told)
+    said = ended(processes, (0, 1))
+    stopped_while_looking(tmp_path, said)
+
+
+@soaking
+def test_rank_zero_passes_it_on_to_those_that_it_has_started(script, tmp_path):  # noqa: F811
+    process = script(LOOKING)
+    wait_for(process, (tmp_path / "looking").exists)
+    (other,) = children_of(process.pid)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert time.monotonic() - began < LIMIT, said
+    # Lightning kills rank zero where it sees another end before it: the run has been closed by then.
+    assert process.returncode in (128 + signal.SIGTERM, -signal.SIGKILL), said
+    stopped_while_looking(tmp_path, said)
+    while lives(other):
+        assert time.monotonic() - began < LIMIT
+        time.sleep(0.05)
+
+
+def stopped_while_looking(tmp_path, said):
+    """The run says so, and what was finished is there."""
     run = repviz.open_run(only_run(tmp_path))
     assert run.info()["state"] == "stopped", said
     assert run.epochs("slow") == [0]

@@ -8,7 +8,7 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -122,7 +122,7 @@ class RunRecorder(Checkpoint):
         """Make checkpoints as safe as artifacts, unless someone chose another way of writing them.
 
         Raises:
-            UserError: the network is sharded, and someone would look at it on rank zero alone.
+            UserError: the network is sharded, and someone would look at it while it trains.
         """
         if stage == "fit":
             self._termination = Termination()
@@ -240,12 +240,13 @@ class RunRecorder(Checkpoint):
         """Rank zero makes all ready, then tells the others where, or why not: nobody waits for one that has failed."""
         callbacks = self._diagnostics(trainer)
         layers = named_layers(pl_module, [name for c in callbacks for name in c.diagnostic.asked_layers])
+        look_at = partial(self._subject, trainer, pl_module, callbacks, layers)
         problem = None
         if trainer.is_global_zero:
             try:
                 checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
                 self.run_dir = open_folder(self.runs_dir, checkpoint, self._epoch, self.config_text)
-                self._make_ready(trainer, pl_module, callbacks, layers)
+                self._make_ready(trainer, callbacks, look_at)
             except Exception as error:
                 problem = error
                 if isinstance(error, OSError):
@@ -259,20 +260,18 @@ class RunRecorder(Checkpoint):
         self.run_dir = Path(folder)
         self._meeting = Meeting()
         if not trainer.is_global_zero and self.spread_diagnostics:
-            make = partial(self._subject, trainer, pl_module, callbacks, layers)
-            self._looker = looker_of_another_rank(make, callbacks, self.run_dir)
+            self._looker = looker_of_another_rank(look_at, callbacks, self.run_dir)
         self._shared = SharedLook(self._meeting, self._termination, self._looker, of_epochs(callbacks))
         self._started = time.monotonic()
 
     def _make_ready(
         self,
         trainer: Trainer,
-        pl_module: LightningModule,
         callbacks: Sequence[DiagnosticCallback],
-        layers: Mapping[str, str | None],
+        look_at: Callable[[], tuple[Source, Subject]],
     ) -> None:
         log.info("run folder: %s", self.run_dir)
-        source, subject = self._subject(trainer, pl_module, callbacks, layers)
+        source, subject = look_at()
         callbacks, not_applicable = applicable(callbacks, subject.sample)
         self._looker = Looker(subject, of_epochs(callbacks), self.run_dir)
         self._numbers = NumberLog(trainer.loggers)
@@ -294,6 +293,7 @@ class RunRecorder(Checkpoint):
         callbacks: Sequence[DiagnosticCallback],
         layers: Mapping[str, str | None],
     ) -> tuple[Source, Subject]:
+        """What is looked at; the first to ask, rank zero, writes the sample."""
         given = self.points if isinstance(self.points, Sample) else None
         source = source_of(trainer, pl_module, self.unpack, given)
         criterion = self.criterion or (pl_module.criterion if isinstance(pl_module, HasCriterion) else None)
