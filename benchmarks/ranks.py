@@ -1,0 +1,104 @@
+"""Looking inline in a training of several processes: shared out among them, against rank zero looking alone.
+
+    python benchmarks/ranks.py [--data FILE.npz] [--processes 2] [--epochs 6] [--points 2000] [--repeats 3]
+
+Every diagnostic after every epoch, DDP over gloo on the CPU, one thread in each process. Measured: the time until the
+last epoch was looked at, less that of the same training without looking. Bar: the stall is shorter, and the artifacts
+are equal to 1e-5. Exits with 1 when it is missed.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import xarray as xr
+
+import repviz
+from repviz.run import Run
+
+ROOT = Path(__file__).parent.parent
+DATA = (ROOT.parent / "shared" / "data" / "packages.npz", ROOT / "data" / "packages_small.npz")
+TOLERANCE = 1e-5
+ALONE, SHARED, NOBODY = "rank zero alone", "shared out", "nobody looks"
+HOW = {
+    NOBODY: ["--diagnostics", "off"],
+    ALONE: ["--diagnostics", "inline", "--spread_diagnostics", "false"],
+    SHARED: ["--diagnostics", "inline"],
+}
+
+
+def train(how: str, options: argparse.Namespace, folder: Path) -> tuple[float, Run]:
+    """Seconds of one training from its first epoch's row to its end, and the run."""
+    layers = [f"--config={ROOT / 'configs' / name}" for name in ("concat.yaml", "diagnostics/all.yaml")]
+    # Without UMAP, which takes seconds to load, once in a training: this is about what every epoch takes.
+    settings = [
+        *("--data.path", str(options.data), "--runs_dir", str(folder), "--sample.size", str(options.points)),
+        *("--trainer.max_epochs", str(options.epochs), "--early_stopping.enabled", "false", "--video.enabled", "false"),
+        *("--trainer.accelerator", "cpu", "--trainer.strategy", "ddp", "--trainer.devices", str(options.processes)),
+        *("--baseline.enabled", "false", "--trajectory.enabled", "false", "--landscape.every_n_epochs", "1"),
+        *("--projection.methods", "[pca]", "--runtime.torch_threads", "1", *HOW[how]),
+    ]
+    before = set(folder.iterdir()) if folder.exists() else set()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "repviz", "fit", *layers, *settings],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    said: list[str] = []
+    began = ended = float("nan")
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("epoch 0/"):
+            began = time.perf_counter()
+        if "`Trainer.fit` stopped" in line:
+            ended = time.perf_counter()
+    if process.wait():
+        raise SystemExit("".join(said[-20:]))
+    (run_dir,) = set(folder.iterdir()) - before
+    return ended - began, repviz.open_run(run_dir)
+
+
+def furthest(one: Run, other: Run) -> list[str]:
+    """Artifacts that are missing or differ by more than ``TOLERANCE``."""
+    found = []
+    for kind in sorted({*one.kinds(), *other.kinds()}):
+        for epoch in sorted({*one.epochs(kind), *other.epochs(kind)}):
+            try:
+                xr.testing.assert_allclose(one.read(kind, epoch), other.read(kind, epoch), rtol=TOLERANCE)
+            except (FileNotFoundError, AssertionError):
+                found.append(f"{kind} {epoch}")
+    return found
+
+
+def main() -> int:
+    """Run and print; 0 when the bar is met."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=next(path for path in DATA if path.exists()))
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--points", type=int, default=2_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    ratios, different = [], set()
+    with tempfile.TemporaryDirectory() as name:
+        for _ in range(options.repeats):
+            found = {how: train(how, options, Path(name) / "runs") for how in HOW}
+            stalls = {how: found[how][0] - found[NOBODY][0] for how in (ALONE, SHARED)}
+            ratios.append(stalls[SHARED] / stalls[ALONE])
+            different |= set(furthest(found[ALONE][1], found[SHARED][1]))
+            said = ", ".join(f"{how} {stall:.1f} s" for how, stall in stalls.items())
+            print(f"stall over {options.epochs} epochs: {said}; {ratios[-1]:.2f} x", flush=True)
+    met = statistics.median(ratios) < 1 and not different
+    print(f"shared out among {options.processes} processes, the stall is {statistics.median(ratios):.2f} x as long "
+          f"({min(ratios):.2f} to {max(ratios):.2f})")  # fmt: skip
+    print(f"artifacts that differ: {', '.join(sorted(different)) or 'none'}")
+    print(f"bar: {'met' if met else 'MISSED'}")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
