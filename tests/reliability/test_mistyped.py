@@ -14,6 +14,10 @@ from tests.conftest import ROOT
 from tests.training.test_errors import mistake
 
 BASE = ROOT / "configs" / "concat.yaml"
+LAYERS = ("cluster", "diagnostics")
+"""Folders of files that go on top of a configuration."""
+HERE = ["--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.num_nodes", "1"]
+"""For files that ask for more than this machine may have."""
 SHIPPED = sorted((ROOT / "configs").rglob("*.yaml"))
 OF_ANOTHER_TYPE = {
     bool: ["perhaps", 3, 0.5, [True], {"a": True}],
@@ -120,7 +124,7 @@ def cases() -> Iterator[tuple[str, dict[str, Any], list[str], bool]]:
     """What is wrong, the file's content, what must be said, and whether the file is a layer on another."""
     valued = set()
     for path in SHIPPED:
-        content, layer = yaml.safe_load(path.read_text()), path.parent.name == "diagnostics"
+        content, layer = yaml.safe_load(path.read_text()), path.parent.name in LAYERS
         for place in places(content):
             name, value = ".".join(place), at(content, place)
             wrong = misspelt(place[-1])
@@ -139,9 +143,9 @@ def test_the_shipped_files_themselves_are_taken(one_parser, tmp_path):
     from repviz.cli import main
 
     for path in SHIPPED:
-        below = ["--config", str(BASE)] if path.parent.name == "diagnostics" else []
+        below = ["--config", str(BASE)] if path.parent.name in LAYERS else []
         with pytest.raises(Trained):
-            main(["fit", *below, "--config", str(path), "--data.path", "data/packages_small.npz"])
+            main(["fit", *below, "--config", str(path), "--data.path", "data/packages_small.npz", *HERE])
 
 
 def test_every_key_and_value_put_wrong_is_named(one_parser, tmp_path, capsys, times):
