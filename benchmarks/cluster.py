@@ -45,7 +45,7 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self.cluster = LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=None, scheduler_port=0, memory_limit=0
+            n_workers=count, threads_per_worker=1, dashboard_address=":0", scheduler_port=0, memory_limit=0
         )
         self.peak = 0
 
