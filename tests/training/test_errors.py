@@ -1,6 +1,7 @@
 """What a person reads who made a mistake: one short reason, exit code 2, no traceback, nothing left behind."""
 
 import pytest
+import torch
 
 from repviz.cli import main
 
@@ -73,3 +74,16 @@ def test_a_file_that_is_no_checkpoint(packages, tmp_path, capsys):
     path = tmp_path / "model.ckpt"
     path.write_text("not a checkpoint")
     assert "checkpoint" in mistake(["validate", "--data.path", str(packages), "--ckpt-path", str(path)], capsys)
+
+
+def test_settings_in_a_checkpoint_that_cannot_be_used_are_one_line_that_names_it(fit, capsys):
+    run_dir = fit("--trainer.max_epochs", "1")
+    checkpoint = run_dir / "checkpoints" / "last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    content["hyper_parameters"]["lr"] = "much"
+    torch.save(content, checkpoint)
+    message = mistake(["validate", "--ckpt-path", str(checkpoint)], capsys)
+    lines = [line for line in message.splitlines() if not line.startswith("settings:")]
+    assert len(lines) == 1, message
+    assert str(checkpoint) in lines[0]
+    assert "model.lr" in lines[0]
