@@ -16,7 +16,8 @@ from repviz.data.checks import check, check_shapes
 from repviz.data.keys import FIELDS, NPZ_KEYS, default_tabular_names
 from repviz.data.machine import memory_limit
 from repviz.data.messages import data_error, listed, quoted, sized
-from repviz.data.npz_members import BOMB_SIZE, Member, NpzReader
+from repviz.data.npy_reader import Member
+from repviz.data.npz_members import BOMB_SIZE, NpzReader
 from repviz.data.npz_texts import read_scalar_text, read_texts
 
 Purpose = Literal["any", "fit", "test", "predict"]

@@ -4,7 +4,7 @@ import numpy as np
 
 from repviz.data.machine import memory_limit
 from repviz.data.messages import data_error, quoted, sized
-from repviz.data.npz_members import NpzReader
+from repviz.data.npy_reader import NpyReader
 from repviz.data.object_arrays import RefusedPickle, decode_object_array
 
 _MAX_OBJECTS = 1 << 30
@@ -16,7 +16,7 @@ _CHUNK = 1 << 20
 _HOW = "texts without NUL or half characters, saved as np.array(names, dtype=str)"
 
 
-def read_texts(reader: NpzReader, key: str) -> np.ndarray:
+def read_texts(reader: NpyReader, key: str) -> np.ndarray:
     """A one-dimensional array of texts, bytes (UTF-8), whole numbers or objects that are such, as ``(n,)`` unicode.
 
     Raises:
@@ -35,7 +35,7 @@ def read_texts(reader: NpzReader, key: str) -> np.ndarray:
     return texts
 
 
-def read_scalar_text(reader: NpzReader, key: str) -> str:
+def read_scalar_text(reader: NpyReader, key: str) -> str:
     """A single text, saved as an array without dimensions.
 
     Raises:
@@ -49,7 +49,7 @@ def read_scalar_text(reader: NpzReader, key: str) -> str:
     return str(text[0])
 
 
-def _from_objects(reader: NpzReader, key: str, length: int) -> np.ndarray:
+def _from_objects(reader: NpyReader, key: str, length: int) -> np.ndarray:
     payload = reader.read_payload(key, _MAX_OBJECTS)
     try:
         values = [str(value) for value in decode_object_array(payload, length)]
@@ -64,14 +64,14 @@ def _from_objects(reader: NpzReader, key: str, length: int) -> np.ndarray:
     return np.array(values, dtype=str) if values else np.empty(0, dtype="U1")
 
 
-def _from_bytes(reader: NpzReader, key: str, texts: np.ndarray) -> np.ndarray:
+def _from_bytes(reader: NpyReader, key: str, texts: np.ndarray) -> np.ndarray:
     try:
         return np.char.decode(texts, "utf-8")
     except UnicodeDecodeError as error:
         raise data_error(reader.path, key, f"bytes that are not UTF-8 ({error.reason})", _HOW) from error
 
 
-def _check_characters(reader: NpzReader, key: str, texts: np.ndarray) -> None:
+def _check_characters(reader: NpyReader, key: str, texts: np.ndarray) -> None:
     """NumPy takes any 32 bits for a character; one that is none would stop whoever prints or stores it later."""
     codes = np.ascontiguousarray(texts).view(np.uint32).reshape(len(texts), -1)
     step = max(1, _CHUNK // max(1, codes.shape[1]))
