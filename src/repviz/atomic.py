@@ -24,8 +24,7 @@ def replacing(target: Path) -> Iterator[Path]:
     The temporary name ends in ``-<host>-<pid>.partial``, so that files of dead processes can be told from live ones.
     """
     target = Path(target)
-    mark = f"{secrets.token_hex(4)}-{_host()}-{os.getpid()}"
-    temporary = target.parent / f".{target.name}.{mark}{TEMPORARY_SUFFIX}"
+    temporary = _temporary(target)
     try:
         yield temporary
         _flush(temporary)
@@ -34,6 +33,32 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     _flush(target.parent)
+
+
+@contextmanager
+def replacing_folder(target: Path) -> Iterator[Path]:
+    """Give an empty temporary folder beside ``target``; when the block ends well, it durably becomes ``target``.
+
+    When the block raises, the temporary folder is removed and ``target`` stays as it was. A folder that is there is
+    moved aside, and removed once the new one has its name: in between there is none for a moment.
+    """
+    target = Path(target)
+    temporary, aside = _temporary(target), _temporary(target)
+    try:
+        temporary.mkdir()
+        yield temporary
+        for path in (*temporary.rglob("*"), temporary):
+            _flush(path)
+        if target.exists():
+            os.rename(target, aside)
+        os.rename(temporary, target)
+    except BaseException:
+        if aside.exists() and not target.exists():
+            os.rename(aside, target)
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _flush(target.parent)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -68,6 +93,11 @@ def remove_leftovers(folder: Path) -> list[Path]:
             path.unlink(missing_ok=True)
             found.append(path)
     return found
+
+
+def _temporary(target: Path) -> Path:
+    mark = f"{secrets.token_hex(4)}-{_host()}-{os.getpid()}"
+    return target.parent / f".{target.name}.{mark}{TEMPORARY_SUFFIX}"
 
 
 def _host() -> str:

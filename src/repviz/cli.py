@@ -181,13 +181,13 @@ def _setting(text: str) -> tuple[str, object]:
 
 def _add_data(commands: "argparse._SubParsersAction") -> None:
     inspect = _command(commands, "inspect", _inspect, "shapes, classes, scaling and missing values of a data file")
-    convert = _command(commands, "convert", _convert, "write any readable data as one .npz file")
+    convert = _command(commands, "convert", _convert, "write any readable data as one .npz file or a folder of arrays")
     for parser in (inspect, convert):
-        parser.add_argument("path", metavar="PATH", help="an .npz file, a .pkl file, or a folder with the pickles")
+        parser.add_argument("path", metavar="PATH", help="an .npz or .pkl file, or a folder of arrays or pickles")
         parser.add_argument("--val-split", type=float, default=0.2, help="validation share of unsplit data")
         parser.add_argument("--seed", type=int, default=0, help="of that split")
         parser.add_argument("--trust-pickle", action="store_true", help="run whatever code a pickle holds")
-    convert.add_argument("--out", required=True, metavar="FILE.npz", help="file to write")
+    convert.add_argument("--out", required=True, metavar="FILE.npz|FOLDER/", help="file or folder to write")
     convert.add_argument("--overwrite", action="store_true", help="replace it if it is there")
 
 
@@ -264,7 +264,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from repviz.data.inspect import convert
+    from repviz.data.converting import convert
 
     convert(
         options.path,

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from repviz.data.inspect import convert, summary
+from repviz.data.converting import convert
+from repviz.data.inspect import summary
 from repviz.data.npz import read_notes, read_npz
 from repviz.errors import DataError
 from tests.data.npz_samples import save, tiny_arrays
@@ -171,7 +172,7 @@ def test_convert_onto_itself(tmp_path):
 
 @pytest.mark.parametrize(
     ("out", "found"),
-    [("out.csv", "does not end in .npz"), ("out", "does not end in .npz"), ("gone/out.npz", "there is no folder")],
+    [("out.csv", "does not end in .npz"), ("gone/out", "there is no folder"), ("gone/out.npz", "there is no folder")],
 )
 def test_convert_to_where_nothing_can_be(tmp_path, out, found):
     source = save(tmp_path / "data.npz", tiny_arrays())

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from repviz.data.stored import Matrix, StoredArray, Texts
+
 SPLITS = ("train", "val", "excluded", "test", "predict")
 """Names of the splits a dataset can have; ``predict`` holds rows that may be without labels."""
 
@@ -18,6 +20,8 @@ NO_CLASS = -1
 class Split:
     """The rows of one split, all arrays of equal length n.
 
+    All but the labels may be on the disk; then rows of them are had by ``array[slice or integers]``.
+
     Attributes:
         embeddings: ``(n, n_features)`` float32, unscaled.
         labels: ``(n,)`` int64, index into the classes, ``NO_CLASS`` for none of them; None where unlabelled.
@@ -26,11 +30,11 @@ class Split:
         texts: ``(n,)`` unicode, or None.
     """
 
-    embeddings: np.ndarray
+    embeddings: Matrix
     labels: np.ndarray | None
-    tabular: np.ndarray | None
-    ids: np.ndarray
-    texts: np.ndarray | None = None
+    tabular: Matrix | None
+    ids: Texts
+    texts: Texts | None = None
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -38,7 +42,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """A whole dataset in memory.
+    """A whole dataset.
 
     Attributes:
         splits: by name, a subset of ``SPLITS``. Training data has ``train`` and ``val``.
@@ -60,6 +64,11 @@ class Arrays:
     def n_features(self) -> int:
         """Width of the embeddings."""
         return next(iter(self.splits.values())).embeddings.shape[1]
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether rows are read from the disk when they are asked for."""
+        return any(isinstance(split.embeddings, StoredArray) for split in self.splits.values())
 
     @property
     def n_tabular(self) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from repviz.data.arrays import NO_CLASS, Arrays, Split
 from repviz.data.keys import FIELDS, NPZ_KEYS, Names, default_tabular_names, name_of
 from repviz.data.messages import data_error, listed, quoted
+from repviz.data.stored import Matrix, NumberedIds, Texts, spans, with_columns
 
 Shapes = Mapping[tuple[str, str], tuple[tuple[int, ...], np.dtype]]
 
@@ -47,7 +48,8 @@ def check(arrays: Arrays, names: Names = NPZ_KEYS) -> None:
         for field in FIELDS:
             array = getattr(rows, field)
             if array is not None:
-                shapes[split, field] = (array.shape, array.dtype)
+                is_text = field in ("ids", "texts")  # which may be on the disk, and become texts when they are read
+                shapes[split, field] = ((len(array),), np.dtype("U1")) if is_text else (array.shape, array.dtype)
     if arrays.tabular_names:
         shapes["", "tabular_names"] = ((len(arrays.tabular_names),), np.dtype("U1"))
     check_shapes(shapes, source, names)
@@ -182,7 +184,7 @@ def _check_distinct(values: Iterable[str], source: Path, key: str) -> None:
         raise data_error(source, key, f"{listed(twice)} more than once", "every name once")
 
 
-def count_missing(array: np.ndarray) -> tuple[int, int]:
+def count_missing(array: Matrix) -> tuple[int, int]:
     """How many numbers of ``(n, n_columns)`` are NaN, and how many infinite."""
     n_nan = n_infinite = 0
     for _, part in _chunks(array):
@@ -191,7 +193,7 @@ def count_missing(array: np.ndarray) -> tuple[int, int]:
     return n_nan, n_infinite
 
 
-def _check_finite(array: np.ndarray | None, source: Path, key: str) -> None:
+def _check_finite(array: Matrix | None, source: Path, key: str) -> None:
     if array is None or not any(counts := count_missing(array)):
         return
     rows = [start + row for start, part in _chunks(array) for row in np.flatnonzero(~np.isfinite(part).all(axis=1))]
@@ -220,14 +222,17 @@ def _check_labels(split: str, labels: np.ndarray, classes: tuple[str, ...], sour
 
 def _check_ids(splits: Mapping[str, Split], source: Path, names: Names) -> None:
     """Ids are unique over all splits: points are followed by their id, and a row in two splits is a leak."""
-    ids = {split: rows.ids.tolist() for split, rows in splits.items()}
-    if len(set().union(*ids.values())) == sum(map(len, ids.values())):
+    if all(isinstance(rows.ids, NumberedIds) for rows in splits.values()):
         return
+    hashes = {split: _hashes(rows.ids) for split, rows in splits.items()}
+    ordered = np.sort(np.concatenate(list(hashes.values())))
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
     seen: dict[str, str] = {}
-    for split, values in ids.items():
+    for split, rows in splits.items():
         key = name_of(names, split, "ids")
+        alike = np.flatnonzero(np.isin(hashes[split], again))  # equal ids, and perhaps others of an equal hash
         twice = []
-        for row, value in enumerate(values):
+        for row, value in zip(alike.tolist(), rows.ids[alike].tolist(), strict=True):
             if value in seen:
                 twice.append(f"{quoted(value)} (row {row}, and {seen[value]})")
             seen.setdefault(value, f"{key} row {row}")
@@ -236,7 +241,21 @@ def _check_ids(splits: Mapping[str, Split], source: Path, names: Names) -> None:
             raise data_error(source, key, found, "every id once, over all splits")
 
 
-def _chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _hashes(ids: Texts) -> np.ndarray:
+    """``(n,)`` uint64: equal for equal ids, whatever the width of their array."""
+    found = [np.empty(0, np.uint64)]
+    for rows in spans(ids):
+        codes = np.ascontiguousarray(ids[rows])
+        codes = codes.view(np.uint32).reshape(len(codes), codes.dtype.itemsize // 4)
+        factors = np.random.default_rng(0).integers(0, 1 << 63, codes.shape[1], np.uint64, endpoint=True) | np.uint64(1)
+        mixed = np.zeros(len(codes), np.uint64)
+        for column, factor in zip(codes.T, factors, strict=True):
+            mixed += (column + np.uint64(1)) * factor * (column != 0)
+        found.append(mixed ^ (mixed >> np.uint64(32)))
+    return np.concatenate(found)
+
+
+def _chunks(array: Matrix) -> Iterator[tuple[int, np.ndarray]]:
     step = max(1, _CHUNK // max(1, array.shape[1]))
     for start in range(0, len(array), step):
         yield start, array[start : start + step]
@@ -273,5 +292,5 @@ def _matched(rows: Split, position: np.ndarray, columns: Sequence[int] | None) -
     if columns is None or rows.tabular is None:
         return replace(rows, labels=labels)
     in_order = list(columns) == list(range(rows.tabular.shape[1]))
-    tabular = rows.tabular if in_order else np.ascontiguousarray(rows.tabular[:, list(columns)])
+    tabular = rows.tabular if in_order else with_columns(rows.tabular, columns)
     return replace(rows, labels=labels, tabular=tabular if len(columns) else None)

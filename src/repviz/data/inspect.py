@@ -1,4 +1,4 @@
-"""A look at data from the command line: what is in it, and writing it in the .npz form."""
+"""A look at data from the command line: what is in it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
@@ -13,12 +13,12 @@ from rich.text import Text
 from repviz.data.arrays import Arrays
 from repviz.data.checks import check, count_missing
 from repviz.data.keys import NPZ_KEYS
-from repviz.data.messages import data_error, listed, quoted, sized
-from repviz.data.npz import load_npz, stored_dtypes, unused_keys, write_npz
+from repviz.data.messages import listed, quoted, sized
+from repviz.data.npz import load_npz, stored_dtypes, unused_keys
 from repviz.data.reading import form_of, read
 from repviz.data.scaling import fit_scaling
+from repviz.data.stored import column_of
 from repviz.errors import DataError
-from repviz.version import __version__
 
 _MAX_CLASSES = 40
 """With more classes, only the largest and the smallest are listed."""
@@ -33,7 +33,7 @@ def summary(
     Values that training would refuse are reported at the end instead of raised.
 
     Args:
-        path: an .npz file, a .pkl file, or a folder with the pickled tables.
+        path: an .npz file, a folder of arrays, a .pkl file, or a folder with the pickled tables.
         val_split: pickles: share of the rows that validate.
         seed: pickles: of the split.
         trust_pickle: pickles: read without the safe reader.
@@ -43,13 +43,14 @@ def summary(
         DataError: the data cannot be read, or its arrays do not fit together.
     """
     path = Path(path).expanduser()
-    is_npz = form_of(path) == "npz"
-    if is_npz:
-        arrays = load_npz(path)
+    form = form_of(path)
+    by_key = form != "pickles"
+    if by_key:
+        arrays = load_npz(path, stored="always" if form == "arrays" else "never")
     else:
         options = {"val_split": val_split, "seed": seed, "trust_pickle": trust_pickle}
         arrays = read(path, purpose="predict", cache=False, **options)  # tables without labels are welcome
-    dtypes = stored_dtypes(path) if is_npz else {}
+    dtypes = stored_dtypes(path) if by_key else {}
     console = Console(file=StringIO(), width=width, color_system=None, highlight=False, emoji=False)
     size = f"{sized(path.stat().st_size)}, " if path.is_file() else ""
     console.print(Text(f"{path}\n{size}{len(arrays.classes)} classes, fingerprint {arrays.fingerprint[:12]}"))
@@ -59,53 +60,13 @@ def summary(
         ("", _majority(arrays)),
         ("Scaling (standardize: auto)", _scaling_table(arrays)),
         ("Missing values", _missing_table(arrays)),
-        ("Keys that are not read", Text(listed(map(quoted, unused_keys(path) if is_npz else ()), 20))),
+        ("Keys that are not read", Text(listed(map(quoted, unused_keys(path) if by_key else ()), 20))),
         ("Not usable as it is", Text(_problem(arrays))),
     ):
         if not isinstance(body, Text) or body.plain:
             console.print(Text(f"\n{title}" if title else ""))
             console.print(Padding(body, _INDENT))
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
-
-
-def convert(
-    path: str | Path,
-    out: str | Path,
-    *,
-    val_split: float = 0.2,
-    seed: int = 0,
-    trust_pickle: bool = False,
-    overwrite: bool = False,
-) -> Path:
-    """Write the data at ``path`` in the .npz form to ``out``, which is then a valid ``--data.path`` itself.
-
-    Args:
-        path: an .npz file, a .pkl file, or a folder with the pickled tables.
-        out: the file to write, ending in ``.npz``.
-        val_split: pickles: share of the rows that validate.
-        seed: pickles: of the split.
-        trust_pickle: pickles: read without the safe reader.
-        overwrite: whether a file that is already at ``out`` is replaced.
-
-    Raises:
-        DataError: the data is not as it must be, or ``out`` cannot be written.
-    """
-    path, out = Path(path).expanduser(), Path(out).expanduser()
-    if out.suffix.lower() != ".npz":
-        raise data_error(out, "", "does not end in .npz", "the name of an .npz file to write")
-    if out.exists() and not overwrite:
-        raise data_error(out, "", "exists already", "another name, or --overwrite to replace it")
-    if not out.parent.is_dir():
-        raise data_error(out, "", f"there is no folder {out.parent}", "a file in a folder that exists")
-    arrays = read(path, val_split=val_split, seed=seed, trust_pickle=trust_pickle, cache=False)
-    notes = {"source": path.name, "repviz_version": __version__}
-    if form_of(path) == "pickles":
-        notes |= {"val_split": str(val_split), "seed": str(seed)}
-    try:
-        write_npz(arrays, out, notes=notes)
-    except OSError as error:
-        raise data_error(out, "", f"cannot be written ({error.strerror})", "a writable folder with space") from error
-    return out
 
 
 def _rows_table(arrays: Arrays, dtypes: Mapping[str, np.dtype]) -> Table:
@@ -185,7 +146,7 @@ def _missing_table(arrays: Arrays) -> Table | Text:
     rows = []
     for name, split in arrays.splits.items():
         for column, flag in enumerate(arrays.tabular_names if arrays.recipe else ()):
-            if flag.endswith("_missing") and (count := int((split.tabular[:, column] != 0).sum())):
+            if flag.endswith("_missing") and (count := int((column_of(split.tabular, column) != 0).sum())):
                 rows.append([flag.removesuffix("_missing"), f"{count:,}", f"of {len(split):,} {name} rows"])
         for field in ("embeddings", "tabular"):
             array = getattr(split, field)

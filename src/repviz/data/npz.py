@@ -1,10 +1,11 @@
-"""The .npz form of the data: arrays by key, as ``numpy.savez`` writes them."""
+"""Data as arrays by key: an .npz file, as ``numpy.savez`` writes it, or a folder of ``.npy`` files."""
 
 import difflib
 import json
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,14 @@ import numpy as np
 from repviz.atomic import replacing
 from repviz.data.arrays import NO_CLASS, Arrays, Split
 from repviz.data.checks import check, check_shapes
+from repviz.data.folder import FolderReader, open_arrays, read_record
 from repviz.data.keys import FIELDS, NPZ_KEYS, default_tabular_names
 from repviz.data.machine import memory_limit
 from repviz.data.messages import data_error, listed, quoted, sized
-from repviz.data.npy_reader import Member
-from repviz.data.npz_members import BOMB_SIZE, NpzReader
-from repviz.data.npz_texts import read_scalar_text, read_texts
+from repviz.data.npy_reader import Member, NpyReader
+from repviz.data.npz_members import BOMB_SIZE
+from repviz.data.npz_texts import decoded, read_scalar_text, read_texts
+from repviz.data.stored import Matrix, NumberedIds, StoredTexts, Texts
 
 Purpose = Literal["any", "fit", "test", "predict"]
 """What the data is wanted for; ``any`` is whatever the file holds."""
@@ -29,13 +32,25 @@ _REQUIRED = {
     "predict": ("X_embed",),
 }
 _SPLITS = {"fit": ("train", "val", "excluded"), "test": ("test",), "predict": ("predict",)}
+RECIPE = "recipe"
 _NOTE = "note_"
+_BY_ROW = ("embeddings", "tabular", "ids", "texts")
+"""What can stay on the disk."""
 _MEMORY_SHARE = 0.8
 """Data that would fill more than this share of the memory is refused before it is read."""
+STORED_SHARE = 0.2
+"""``auto`` leaves a folder's rows on the disk when they would fill more than this share of the memory.
+
+Scaled rows lie beside the unscaled ones, so data that is read takes twice its size.
+"""
+Stored = Literal["auto", "always", "never"]
+"""Whether embeddings, tabular columns, ids and texts of a folder stay on the disk."""
 
 
-def read_npz(path: Path, purpose: Purpose = "any", *, tabular: bool = True) -> Arrays:
+def read_npz(path: Path, purpose: Purpose = "any", *, tabular: bool = True, stored: Stored = "never") -> Arrays:
     """Read and check the splits that ``purpose`` needs: embeddings and tabular float32, labels int64.
+
+    ``path`` is an .npz file or a folder of the same arrays; of a folder, rows may stay on the disk (``stored``).
 
     ``predict`` reads ``X_embed``; from a file without it the test rows, or else the validation rows, then without
     asking for labels. Ids that the file does not give are ``"train:0"`` and so on. Without ``tabular``, tabular
@@ -44,32 +59,45 @@ def read_npz(path: Path, purpose: Purpose = "any", *, tabular: bool = True) -> A
     Raises:
         DataError: a key is missing, or something in the file is not as it must be.
     """
-    arrays = load_npz(path, purpose, tabular=tabular)
+    arrays = load_npz(path, purpose, tabular=tabular, stored=stored)
     check(arrays)
     return arrays
 
 
-def load_npz(path: Path, purpose: Purpose = "any", *, tabular: bool = True) -> Arrays:
+def load_npz(path: Path, purpose: Purpose = "any", *, tabular: bool = True, stored: Stored = "never") -> Arrays:
     """``read_npz`` without a look at the values: keys, shapes and dtypes are checked, labels and NaN are not.
 
     Raises:
-        DataError: a key is missing, of the wrong form, or damaged.
+        DataError: a key is missing, of the wrong form, or damaged; or rows of an .npz file are to stay on the disk.
     """
     path = Path(path)
-    with NpzReader(path) as reader:
-        splits = _wanted_splits(path, reader.keys, purpose)
-        members = _members(reader, splits, tabular=tabular)
-        check_shapes({name: (m.shape, m.dtype) for name, m in members.items()}, path)
-        _check_memory(path, members)
+    with open_arrays(path) as reader:
+        splits, members = checked_headers(reader, purpose, tabular=tabular)
+        on_disk = _stay_on_disk(reader, members, stored)
+        _check_memory(reader, members, on_disk=on_disk)
         classes = ("", "classes") in members
         return Arrays(
-            splits={split: _read_split(reader, split, members) for split in splits},
+            splits={split: _read_split(reader, split, members, on_disk=on_disk) for split in splits},
             classes=tuple(read_texts(reader, "classes").tolist()) if classes else (),
             tabular_names=_tabular_names(reader, members),
             source=path,
             fingerprint=reader.fingerprint(ignored_prefix=_NOTE),
             recipe=_recipe(reader) if tabular else None,
         )
+
+
+def checked_headers(
+    reader: NpyReader, purpose: Purpose = "any", *, tabular: bool = True
+) -> tuple[list[str], dict[tuple[str, str], Member]]:
+    """The splits that ``purpose`` needs, and the headers of their arrays by split and field, embeddings first.
+
+    Raises:
+        DataError: a key is missing, or the arrays do not fit together.
+    """
+    splits = _wanted_splits(reader.path, reader.keys, purpose)
+    members = _members(reader, splits, tabular=tabular)
+    check_shapes({name: (m.shape, m.dtype) for name, m in members.items()}, reader.path)
+    return splits, members
 
 
 def write_npz(arrays: Arrays, path: Path, *, notes: Mapping[str, str] | None = None) -> None:
@@ -87,7 +115,8 @@ def write_npz(arrays: Arrays, path: Path, *, notes: Mapping[str, str] | None = N
         ValueError: rows to predict have labels, for which the form has no key.
     """
     with replacing(Path(path)) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for key, array in _contents(arrays, notes or {}):
+        noted = ((f"{_NOTE}{name}", np.array(text)) for name, text in (notes or {}).items())
+        for key, array in (*contents(arrays), *noted):
             info = zipfile.ZipInfo(f"{key}.npy")
             if array.dtype.kind == "U" and array.nbytes < BOMB_SIZE:
                 info.compress_type = zipfile.ZIP_DEFLATED
@@ -96,12 +125,14 @@ def write_npz(arrays: Arrays, path: Path, *, notes: Mapping[str, str] | None = N
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """The notes that ``write_npz`` put into a file.
+    """The notes that ``write_npz`` or ``write_folder`` put beside the data.
 
     Raises:
-        DataError: not an .npz file, or a note is not a text.
+        DataError: not such data, or a note is not a text.
     """
-    with NpzReader(Path(path)) as reader:
+    if path.is_dir():
+        return {str(name): str(text) for name, text in read_record(path).get("notes", {}).items()}
+    with open_arrays(Path(path)) as reader:
         keys = [key for key in reader.keys if key.startswith(_NOTE)]
         return {key.removeprefix(_NOTE): read_scalar_text(reader, key) for key in keys}
 
@@ -110,9 +141,9 @@ def stored_dtypes(path: Path) -> dict[str, np.dtype]:
     """The dtype of every known array as the file has it, before any conversion.
 
     Raises:
-        DataError: not an .npz file, or a header is damaged.
+        DataError: neither an .npz file nor a folder of arrays, or a header is damaged.
     """
-    with NpzReader(Path(path)) as reader:
+    with open_arrays(Path(path)) as reader:
         return {key: reader.header(key).dtype for key in NPZ_KEYS.values() if key in reader.keys}
 
 
@@ -120,10 +151,10 @@ def unused_keys(path: Path) -> tuple[str, ...]:
     """Keys of the file that repviz does not know and does not read.
 
     Raises:
-        DataError: not an .npz file.
+        DataError: neither an .npz file nor a folder of arrays.
     """
-    with NpzReader(Path(path)) as reader:
-        known = {*NPZ_KEYS.values(), "recipe"}
+    with open_arrays(Path(path)) as reader:
+        known = {*NPZ_KEYS.values(), RECIPE}
         return tuple(key for key in reader.keys if key not in known and not key.startswith(_NOTE))
 
 
@@ -167,7 +198,7 @@ def _missing(path: Path, keys: tuple[str, ...], missing: list[str], purpose: str
     return data_error(path, listed(missing), found, expected)
 
 
-def _members(reader: NpzReader, splits: list[str], *, tabular: bool) -> dict[tuple[str, str], Member]:
+def _members(reader: NpyReader, splits: list[str], *, tabular: bool) -> dict[tuple[str, str], Member]:
     """The headers of the arrays to read, by split and field, embeddings first."""
     keys = set(reader.keys)
     if not tabular:
@@ -178,38 +209,71 @@ def _members(reader: NpzReader, splits: list[str], *, tabular: bool) -> dict[tup
     return {name: reader.header(NPZ_KEYS[name]) for name in names if NPZ_KEYS.get(name) in keys}
 
 
-def _check_memory(path: Path, members: Mapping[tuple[str, str], Member]) -> None:
-    """The arrays as they will lie in memory must leave room for the rest."""
+def _sizes(members: Mapping[tuple[str, str], Member]) -> dict[tuple[str, str], int]:
+    """Bytes of each array as it would lie in memory."""
     widths = {"embeddings": 4, "tabular": 4, "labels": 8}
     sizes = {}
-    for (_, field), member in members.items():
+    for (split, field), member in members.items():
         # Bytes become four-byte characters; a pickled text lies there as an object first.
         width = widths.get(field, member.dtype.itemsize * (4 if member.dtype.kind == "S" else 1))
-        sizes[member.key] = member.n_bytes * 8 if member.dtype.hasobject else math.prod(member.shape) * width
+        n_bytes = member.n_bytes * 8 if member.dtype.hasobject else math.prod(member.shape) * width
+        sizes[split, field] = n_bytes
+    return sizes
+
+
+def _stay_on_disk(reader: NpyReader, members: Mapping[tuple[str, str], Member], stored: Stored) -> bool:
+    if isinstance(reader, FolderReader):
+        large = sum(_sizes(members).values()) > STORED_SHARE * memory_limit()
+        return stored == "always" or (stored == "auto" and large)
+    if stored == "always":
+        expected = "a folder of arrays; repviz data convert FILE.npz --out FOLDER/ makes one"
+        raise data_error(reader.path, "", "an .npz file, whose rows cannot be read by number", expected)
+    return False
+
+
+def _check_memory(reader: NpyReader, members: Mapping[tuple[str, str], Member], *, on_disk: bool) -> None:
+    """What is read as a whole must leave room for the rest."""
+    sizes = {NPZ_KEYS[name]: size for name, size in _sizes(members).items() if not on_disk or name[1] not in _BY_ROW}
     needed, limit = sum(sizes.values()), int(_MEMORY_SHARE * memory_limit())
     if needed > limit:
         largest = max(sizes, key=sizes.__getitem__)
         found = f"needs {sized(sizes[largest])} of memory ({sized(needed)} with the other arrays)"
-        raise data_error(path, largest, found, f"at most {sized(limit)} on this machine")
+        expected = f"at most {sized(limit)} on this machine"
+        if not on_disk:
+            streamed = (
+                "--data.loading blocks" if isinstance(reader, FolderReader) else "repviz data convert --out FOLDER/"
+            )
+            expected += f"; a folder of arrays is streamed from the disk ({streamed})"
+        raise data_error(reader.path, largest, found, expected)
 
 
-def _read_split(reader: NpzReader, split: str, members: Mapping[tuple[str, str], Member]) -> Split:
+def _read_split(reader: NpyReader, split: str, members: Mapping[tuple[str, str], Member], *, on_disk: bool) -> Split:
     has = {field: (split, field) in members for field in FIELDS}
     keys = {field: NPZ_KEYS.get((split, field), "") for field in FIELDS}
     n_rows = members[split, "embeddings"].shape[0]
     labels = _read_labels(reader, keys["labels"]) if has["labels"] else None
     if split == "excluded" and labels is None:
         labels = np.full(n_rows, NO_CLASS, dtype=np.int64)
+
+    def matrix(key: str) -> Matrix:
+        return reader.stored(key, np.float32) if on_disk else reader.read(key, np.float32)
+
+    def texts(key: str) -> Texts:
+        if on_disk and not reader.header(key).dtype.hasobject:
+            return StoredTexts(reader.stored(key), partial(decoded, reader.path, key))
+        return read_texts(reader, key)
+
+    ids = NumberedIds(split, n_rows)
     return Split(
-        embeddings=reader.read(keys["embeddings"], np.float32),
+        embeddings=matrix(keys["embeddings"]),
         labels=labels,
-        tabular=reader.read(keys["tabular"], np.float32) if has["tabular"] else None,
-        ids=read_texts(reader, keys["ids"]) if has["ids"] else _default_ids(split, n_rows),
-        texts=read_texts(reader, keys["texts"]) if has["texts"] else None,
+        tabular=matrix(keys["tabular"]) if has["tabular"] else None,
+        ids=texts(keys["ids"]) if has["ids"] else ids if on_disk else ids[:],
+        texts=texts(keys["texts"]) if has["texts"] else None,
     )
 
 
-def _read_labels(reader: NpzReader, key: str) -> np.ndarray:
+def _read_labels(reader: NpyReader, key: str) -> np.ndarray:
     labels = reader.read(key)
     largest = int(labels.max(initial=0))
     if largest > np.iinfo(np.int64).max:
@@ -217,32 +281,32 @@ def _read_labels(reader: NpzReader, key: str) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def _default_ids(split: str, n_rows: int) -> np.ndarray:
-    return np.char.add(f"{split}:", np.arange(n_rows).astype(f"U{len(str(n_rows))}"))
-
-
-def _tabular_names(reader: NpzReader, members: Mapping[tuple[str, str], Member]) -> tuple[str, ...]:
+def _tabular_names(reader: NpyReader, members: Mapping[tuple[str, str], Member]) -> tuple[str, ...]:
     if ("", "tabular_names") in members:
         return tuple(read_texts(reader, NPZ_KEYS["", "tabular_names"]).tolist())
     width = next((member.shape[1] for (_, field), member in members.items() if field == "tabular"), 0)
     return default_tabular_names(width)
 
 
-def _recipe(reader: NpzReader) -> Mapping[str, Any] | None:
-    if "recipe" not in reader.keys:
+def _recipe(reader: NpyReader) -> Mapping[str, Any] | None:
+    if RECIPE not in reader.keys:
         return None
-    text = read_scalar_text(reader, "recipe")
+    text = read_scalar_text(reader, RECIPE)
     try:
         recipe = json.loads(text)
     except (ValueError, RecursionError):
         recipe = None
     if not isinstance(recipe, dict):
-        raise data_error(reader.path, "recipe", quoted(text), "a JSON object, as repviz wrote it")
+        raise data_error(reader.path, RECIPE, quoted(text), "a JSON object, as repviz wrote it")
     return recipe
 
 
-def _contents(arrays: Arrays, notes: Mapping[str, str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Keys and arrays of the file."""
+def contents(arrays: Arrays) -> Iterator[tuple[str, np.ndarray]]:
+    """Keys and arrays as the .npz form has them.
+
+    Raises:
+        ValueError: rows to predict have labels, for which the form has no key.
+    """
     for split, rows in arrays.splits.items():
         for field in FIELDS:
             array = getattr(rows, field)
@@ -255,6 +319,4 @@ def _contents(arrays: Arrays, notes: Mapping[str, str]) -> Iterator[tuple[str, n
     if arrays.tabular_names:
         yield NPZ_KEYS["", "tabular_names"], np.array(arrays.tabular_names, dtype=str)
     if arrays.recipe is not None:
-        yield "recipe", np.array(json.dumps(arrays.recipe, sort_keys=True, allow_nan=False))
-    for name, text in notes.items():
-        yield f"{_NOTE}{name}", np.array(text)
+        yield RECIPE, np.array(json.dumps(arrays.recipe, sort_keys=True, allow_nan=False))

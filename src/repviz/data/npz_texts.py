@@ -1,5 +1,8 @@
 """Names and texts from an .npz file, in whichever of NumPy's forms they were saved."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
 from repviz.data.machine import memory_limit
@@ -23,15 +26,29 @@ def read_texts(reader: NpyReader, key: str) -> np.ndarray:
         DataError: something else is in it, or no valid text.
     """
     member = reader.header(key)
-    if member.dtype.hasobject:
-        texts = _from_objects(reader, key, member.shape[0])
-    else:
-        texts = reader.read(key)
-        if texts.dtype.kind in "iu":
-            return texts.astype(str)
-        if texts.dtype.kind == "S":
-            texts = _from_bytes(reader, key, texts)
-    _check_characters(reader, key, texts)
+    if not member.dtype.hasobject:
+        return decoded(reader.path, key, reader.read(key))
+    texts = _from_objects(reader, key, member.shape[0])
+    _check_characters(reader.path, key, texts, range(len(texts)))
+    return texts
+
+
+def decoded(source: Path, key: str, stored: np.ndarray, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+    """Characters, bytes (UTF-8) or whole numbers as ``(n,)`` unicode.
+
+    Args:
+        source: the file or folder, for messages.
+        key: the user's name for the array.
+        stored: ``(n,)``, what the file holds.
+        rows: ``(n,)``, which rows of the array they are; by default the first ones.
+
+    Raises:
+        DataError: no valid text.
+    """
+    if stored.dtype.kind in "iu":
+        return stored.astype(str)
+    texts = _from_bytes(source, key, stored) if stored.dtype.kind == "S" else stored
+    _check_characters(source, key, texts, range(len(texts)) if rows is None else rows)
     return texts
 
 
@@ -45,7 +62,7 @@ def read_scalar_text(reader: NpyReader, key: str) -> str:
     if member.shape != () or member.dtype.kind != "U" or member.n_bytes > _MAX_SCALAR:
         raise data_error(reader.path, key, f"shape {member.shape}, dtype {member.dtype}", "a single text")
     text = reader.read(key).reshape(1)
-    _check_characters(reader, key, text)
+    _check_characters(reader.path, key, text, range(1))
     return str(text[0])
 
 
@@ -64,16 +81,16 @@ def _from_objects(reader: NpyReader, key: str, length: int) -> np.ndarray:
     return np.array(values, dtype=str) if values else np.empty(0, dtype="U1")
 
 
-def _from_bytes(reader: NpyReader, key: str, texts: np.ndarray) -> np.ndarray:
+def _from_bytes(source: Path, key: str, texts: np.ndarray) -> np.ndarray:
     try:
         return np.char.decode(texts, "utf-8")
     except UnicodeDecodeError as error:
-        raise data_error(reader.path, key, f"bytes that are not UTF-8 ({error.reason})", _HOW) from error
+        raise data_error(source, key, f"bytes that are not UTF-8 ({error.reason})", _HOW) from error
 
 
-def _check_characters(reader: NpyReader, key: str, texts: np.ndarray) -> None:
+def _check_characters(source: Path, key: str, texts: np.ndarray, numbers: Sequence[int] | np.ndarray) -> None:
     """NumPy takes any 32 bits for a character; one that is none would stop whoever prints or stores it later."""
-    codes = np.ascontiguousarray(texts).view(np.uint32).reshape(len(texts), -1)
+    codes = np.ascontiguousarray(texts).view(np.uint32).reshape(len(texts), texts.dtype.itemsize // 4)
     step = max(1, _CHUNK // max(1, codes.shape[1]))
     for start in range(0, len(codes), step):
         part = codes[start : start + step]
@@ -81,4 +98,4 @@ def _check_characters(reader: NpyReader, key: str, texts: np.ndarray) -> None:
         wrong[:, :-1] |= (part[:, :-1] == 0) & (part[:, 1:] != 0)
         rows = np.flatnonzero(wrong.any(axis=1))
         if len(rows):
-            raise data_error(reader.path, key, f"characters that are no text in row {start + rows[0]}", _HOW)
+            raise data_error(source, key, f"characters that are no text in row {numbers[start + rows[0]]}", _HOW)

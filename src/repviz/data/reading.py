@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from repviz.data.arrays import Arrays
+from repviz.data.folder import is_dataset
+from repviz.data.keys import NPZ_KEYS
 from repviz.data.messages import data_error, listed, quoted
-from repviz.data.npz import Purpose, read_npz
+from repviz.data.npz import Purpose, Stored, read_npz
 from repviz.errors import DataError
 
-FORMS = "an .npz file, a .pkl file, or a folder with df_train.pkl"
+FORMS = "an .npz file, a .pkl file, or a folder with df_train.pkl or with arrays (X_train_embed.npy …)"
 _PICKLE_SUFFIXES = (".pkl", ".pickle")
 _NEEDED = {"fit": ("train", "val"), "test": ("test",), "predict": (), "any": ()}
 _MAX_ENTRIES = 10_000
@@ -29,25 +31,30 @@ def read(
     recipe_statistics: Mapping[str, Any] | None = None,
     cache: bool = True,
     tabular: bool = True,
+    stored: Stored = "never",
 ) -> Arrays:
     """Read and check data.
 
     Args:
-        path: an .npz file, a .pkl file, or a folder with the pickled tables.
+        path: an .npz file, a folder of arrays, a .pkl file, or a folder with the pickled tables.
         purpose: what the data is wanted for.
         val_split: pickles: share of the rows that validate.
         seed: pickles: of the split.
         trust_pickle: pickles: read without the safe reader.
         recipe_statistics: pickles: statistics of the tabular recipe to use instead of fitting them.
         cache: pickles: whether the result is kept beside them.
-        tabular: .npz: whether tabular columns are read at all.
+        tabular: .npz and arrays: whether tabular columns are read at all.
+        stored: arrays: whether rows stay on the disk; auto: when they would fill much of the memory.
 
     Raises:
         DataError: there is no such file, it has another form, or its content is not as it must be.
     """
     path = Path(path).expanduser()
-    if form_of(path) == "npz":
-        return read_npz(path, purpose, tabular=tabular)
+    form = form_of(path)
+    if form != "pickles":
+        return read_npz(path, purpose, tabular=tabular, stored=stored)
+    if stored == "always":
+        raise data_error(path, "", "pickled tables, whose rows cannot be read by number", "a folder of arrays")
     from repviz.data.pickles import read_pickles  # it is not needed for .npz
 
     arrays = read_pickles(
@@ -67,7 +74,7 @@ def read(
 
 
 def form_of(path: Path) -> str:
-    """``"npz"`` or ``"pickles"``, by what lies at ``path``.
+    """``"npz"``, ``"arrays"`` or ``"pickles"``, by what lies at ``path``.
 
     Raises:
         DataError: nothing does, or nothing that can be read.
@@ -90,6 +97,8 @@ def _form_of_folder(path: Path) -> str:
     names = _entries(path)
     if "df_train.pkl" in names:
         return "pickles"
+    if is_dataset(names, NPZ_KEYS.values()):
+        return "arrays"
     files = sorted(name for name in names if name.lower().endswith((".npz", *_PICKLE_SUFFIXES)))
     if files:
         found = f"is a folder without df_train.pkl; it holds {listed(map(quoted, files))}"

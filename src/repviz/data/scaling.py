@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from repviz.data.stored import Matrix, column_of
 from repviz.errors import UserError
 
 Mode = Literal["auto", "always", "never"]
@@ -77,14 +78,14 @@ class Scaling:
         return f"{seen}: scaled to mean 0, std 1 by the training rows (standardize: {self.mode}{constant})"
 
 
-def fit_scaling(columns: np.ndarray, mode: Mode = "auto") -> Scaling:
+def fit_scaling(columns: Matrix, mode: Mode = "auto") -> Scaling:
     """Look at the training columns and decide.
 
     Columns whose mean |mean| is at most 0.1 and whose mean standard deviation is 0.9 to 1.1 count as standardized;
     ``auto`` leaves those as they are.
 
     Args:
-        columns: ``(n, n_columns)`` training rows, finite.
+        columns: ``(n, n_columns)`` training rows, finite, in memory or on the disk.
         mode: whether to scale always, never, or where the columns are not standardized.
 
     Raises:
@@ -107,17 +108,26 @@ def fit_scaling(columns: np.ndarray, mode: Mode = "auto") -> Scaling:
     return Scaling(mean.tolist(), scale.tolist(), mode, applied, mean_abs_mean, mean_std, int(constant.sum()))
 
 
-def _moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column, in two passes in double precision."""
+def _moments(columns: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column, in one pass in double precision.
+
+    Parts are merged as by Chan, Golub & LeVeque, "Algorithms for computing the sample variance" (1983).
+    """
+    n, mean, squares = 0, np.zeros(columns.shape[1]), np.zeros(columns.shape[1])
     with np.errstate(invalid="ignore"):
-        mean = sum(columns[rows].sum(axis=0, dtype=np.float64) for rows in _chunks(columns)) / len(columns)
+        for rows in _chunks(columns):
+            part = columns[rows]
+            own = part.sum(axis=0, dtype=np.float64) / len(part)
+            shift, total = own - mean, n + len(part)
+            squares += np.square(part - own).sum(axis=0) + np.square(shift) * (n * len(part) / total)
+            mean += shift * (len(part) / total)
+            n = total
     if not np.isfinite(mean).all():
         raise ValueError("columns must be finite")
-    squares = sum(np.square(columns[rows] - mean).sum(axis=0) for rows in _chunks(columns))
-    return mean, np.sqrt(squares / len(columns))
+    return mean, np.sqrt(squares / n)
 
 
-def _is_constant(columns: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+def _is_constant(columns: Matrix, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Whether a column's spread is no more than rounding, which dividing by it would blow up to unit variance.
 
     Rounding of the column's sums (scikit-learn's bound), of its numbers (the spacing of its dtype at their magnitude),
@@ -131,11 +141,12 @@ def _is_constant(columns: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.n
     constant = variance <= n_rows * double * variance + np.maximum(n_rows * double, own) ** 2 * mean**2
     for column in np.flatnonzero(~constant & (std < _HALF_STEP)):
         with np.errstate(over="ignore"):
-            constant[column] = np.array_equal(columns[:, column], columns[:, column].astype(np.float16))
+            values = column_of(columns, column)
+            constant[column] = np.array_equal(values, values.astype(np.float16))
     return constant
 
 
-def _chunks(columns: np.ndarray) -> Iterator[slice]:
+def _chunks(columns: Matrix) -> Iterator[slice]:
     step = max(1, _CHUNK // columns.shape[1])
     for start in range(0, len(columns), step):
         yield slice(start, start + step)
