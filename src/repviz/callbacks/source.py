@@ -11,6 +11,9 @@ from torch import Tensor
 from repviz.data.datamodule import EmbeddingDataModule
 from repviz.snapshot import SPLIT_NAMES, Rows, Sample
 
+_MAX_READ = 1 << 26
+"""Bytes of a split on the disk that are read as a whole for the diagnostics, and lie in the background program too."""
+
 
 class Points(NamedTuple):
     """Some rows of one split.
@@ -53,7 +56,7 @@ class Source(Protocol):
 
 
 class EmbeddingSource:
-    """The arrays of an ``EmbeddingDataModule``, scaled."""
+    """The arrays of an ``EmbeddingDataModule``, scaled; rows on the disk are read by their numbers."""
 
     def __init__(self, data: EmbeddingDataModule) -> None:
         """Args: the data module, set up."""
@@ -83,9 +86,14 @@ class EmbeddingSource:
         )
 
     def whole(self) -> Mapping[str, Rows]:
-        """All splits: they lie in memory."""
+        """The splits that lie in memory; of those on the disk the ones that take little of it."""
         found = {name: self._data.rows(name) for name in self.sizes()}
-        return {name: Rows(rows.inputs, rows.labels) for name, rows in found.items()}
+        at_hand = {
+            name: rows
+            for name, rows in found.items()
+            if not self._data.arrays.on_disk or sum(x.nbytes for x in rows.inputs) <= _MAX_READ
+        }
+        return {name: Rows(tuple(x[:] for x in rows.inputs), rows.labels) for name, rows in at_hand.items()}
 
     def description(self) -> Mapping[str, Any]:
         """Path, fingerprint and widths."""

@@ -44,7 +44,7 @@ class BatchOrder(DistributedSampler):
         """``(n,)`` int64: this rank's rows in the order of the current epoch."""
         if not self.shuffle:
             return torch.arange(self.rank, self.n_rows, self.num_replicas)
-        generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
         order = torch.randperm(self.n_rows, generator=generator)
         equal = self.n_rows // self.num_replicas * self.num_replicas
         return order[self.rank : equal : self.num_replicas]
@@ -102,7 +102,7 @@ class BatchDataset(Dataset):
         return len(self.targets)
 
 
-def _mix(seed: int, epoch: int) -> int:
+def mixed_seed(seed: int, epoch: int) -> int:
     """One seed from two, such that (1, 2) and (2, 1) do not meet (splitmix64's finaliser)."""
     mask = (1 << 64) - 1
     value = (seed * 0x9E3779B97F4A7C15 + epoch + 1) & mask

@@ -14,16 +14,19 @@ from torch.utils.data import DataLoader
 
 from repviz.data.arrays import Arrays, Split
 from repviz.data.batches import BatchDataset, BatchLoader, BatchOrder
+from repviz.data.blocks import BlockLoader, BlockOrder, ScaledRows
 from repviz.data.checks import matched_to_training
 from repviz.data.keys import NPZ_KEYS
 from repviz.data.pickles import PICKLE_KEYS
-from repviz.data.reading import read
+from repviz.data.reading import form_of, read
 from repviz.data.scaling import Scaling, fit_scaling
+from repviz.data.stored import Matrix, StoredArray
 from repviz.errors import DataError, UserError
 
 log = logging.getLogger("repviz.data")
 
 
+Loader = BatchLoader | BlockLoader | DataLoader
 _PURPOSES = {"fit": "fit", "validate": "fit", "test": "test", "predict": "predict"}
 _RESIDENT_SHARE = 0.5
 """``device_resident: auto`` keeps the data on the device when it fills less of its free memory than this."""
@@ -34,12 +37,12 @@ class Rows:
     """One split as the model sees it: inputs scaled, and what is known of each row.
 
     Attributes:
-        inputs: the model's positional arguments, each ``(n, ...)`` float32.
+        inputs: the model's positional arguments, each ``(n, ...)`` float32; on the disk, rows are had by ``x[rows]``.
         labels: ``(n,)`` int64, -1 where unknown.
         split: the unscaled arrays, ids and texts.
     """
 
-    inputs: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...] | tuple[ScaledRows, ...]
     labels: Tensor
     split: Split
 
@@ -58,7 +61,9 @@ class EmbeddingDataModule(LightningDataModule):
         standardize: Literal["auto", "always", "never"] = "auto",
         val_split: OpenUnitInterval = 0.2,
         seed: NonNegativeInt = 0,
-        loading: Literal["memory", "stream"] = "memory",
+        loading: Literal["auto", "memory", "stream", "blocks"] = "auto",
+        block_mib: PositiveInt = 16,
+        mixed_blocks: PositiveInt = 8,
         num_workers: NonNegativeInt = 0,
         prefetch_factor: PositiveInt = 2,
         pin_memory: bool = False,
@@ -68,14 +73,18 @@ class EmbeddingDataModule(LightningDataModule):
         """Nothing is read yet.
 
         Args:
-            path: an .npz file, a .pkl file, or a folder with the pickled tables.
+            path: an .npz file, a folder of arrays, a .pkl file, or a folder with the pickled tables.
             batch_size: rows per training step on each device.
             use_tabular: whether tabular columns are read at all.
             standardize: scale columns to mean 0 and standard deviation 1 by the training rows; auto: only where
                 they are not standardized yet.
             val_split: share of the rows that validate, where the data comes unsplit (pickles).
             seed: of the split and of the order of training rows.
-            loading: memory slices batches from tensors; stream goes through worker processes.
+            loading: memory slices batches from tensors; stream goes through worker processes; blocks leaves a folder
+                of arrays on the disk and reads it in shuffled blocks; auto: blocks for a folder that would fill more
+                than a fifth of the memory, else memory.
+            block_mib: size of a block, in MiB of rows as the network takes them.
+            mixed_blocks: blocks that lie in memory and are mixed.
             num_workers: worker processes of the streaming loader.
             prefetch_factor: batches that each worker prepares ahead.
             pin_memory: whether the streaming loader pins its batches.
@@ -90,6 +99,8 @@ class EmbeddingDataModule(LightningDataModule):
         self.val_split = val_split
         self.seed = seed
         self.loading = loading
+        self.block_mib = block_mib
+        self.mixed_blocks = mixed_blocks
         self.num_workers = num_workers
         self.prefetch_factor = prefetch_factor
         self.pin_memory = pin_memory
@@ -101,7 +112,7 @@ class EmbeddingDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Make the pickles' cache, once per machine, before the other processes look for it."""
-        if Path(self.path).suffix != ".npz":
+        if self._form == "pickles":
             self._read("fit" if self.trainer is None else self.trainer.state.fn.value)
 
     def setup(self, stage: str) -> None:
@@ -148,19 +159,19 @@ class EmbeddingDataModule(LightningDataModule):
         if split not in self._rows:
             source = self.arrays.splits[split]
             fitted = self._fit() if self._fitted is None else self._fitted
-            inputs = [_tensor(Scaling(**fitted["embeddings"]).apply(source.embeddings))]
+            inputs = [_scaled(source.embeddings, Scaling(**fitted["embeddings"]))]
             if self.use_tabular and source.tabular is not None:
-                inputs.append(_tensor(Scaling(**fitted["tabular"]).apply(source.tabular)))
+                inputs.append(_scaled(source.tabular, Scaling(**fitted["tabular"])))
             labels = np.full(len(source), -1) if source.labels is None else source.labels
             self._rows[split] = Rows(tuple(inputs), torch.from_numpy(labels), source)
         return self._rows[split]
 
-    def train_dataloader(self) -> BatchLoader | DataLoader:
+    def train_dataloader(self) -> Loader:
         """Shuffled training batches."""
         rows = self.rows("train")
         return self._loader(rows.inputs, rows.labels, self.batch_size, shuffle=True)
 
-    def val_dataloader(self) -> list[BatchLoader | DataLoader]:
+    def val_dataloader(self) -> list[Loader]:
         """Validation batches, and those of excluded rows whose class is known, if there are any."""
         loaders = [self._evaluation_loader("val")]
         excluded = self.arrays.splits.get("excluded")
@@ -168,11 +179,11 @@ class EmbeddingDataModule(LightningDataModule):
             loaders.append(self._evaluation_loader("excluded"))
         return loaders
 
-    def test_dataloader(self) -> BatchLoader | DataLoader:
+    def test_dataloader(self) -> Loader:
         """Batches of the test rows."""
         return self._evaluation_loader("test")
 
-    def predict_dataloader(self) -> BatchLoader | DataLoader:
+    def predict_dataloader(self) -> Loader:
         """Batches of ``((embeddings, tabular), row)`` in order."""
         rows = self.rows(self.predicted_split)
         return self._loader(rows.inputs, torch.arange(len(rows.labels)), self._evaluation_batch, shuffle=False)
@@ -205,14 +216,17 @@ class EmbeddingDataModule(LightningDataModule):
         if self.use_tabular and state_dict["recipe"] is not None and source.recipe != state_dict["recipe"]:
             # Pickled tables: their tabular columns are made anew, with the statistics of the training run.
             source = self._read_again(state_dict["recipe"])
-        npz = Path(self.path).suffix == ".npz"
         self._arrays = matched_to_training(
             source,
-            names=NPZ_KEYS if npz else PICKLE_KEYS,
+            names=PICKLE_KEYS if self._form == "pickles" else NPZ_KEYS,
             classes=tuple(state_dict["classes"]),
             n_features=len(state_dict["embeddings"]["mean"]),
             tabular_names=tuple(state_dict["tabular_names"]) if self.use_tabular else None,
         )
+
+    @property
+    def _form(self) -> str:
+        return form_of(Path(self.path).expanduser())
 
     def _read(self, stage: str, recipe_statistics: Any = None) -> Arrays:
         return read(
@@ -223,11 +237,12 @@ class EmbeddingDataModule(LightningDataModule):
             trust_pickle=self.trust_pickle,
             recipe_statistics=recipe_statistics,
             tabular=self.use_tabular,
+            stored={"auto": "auto", "blocks": "always"}.get(self.loading, "never"),
         )
 
     def _read_again(self, recipe_statistics: Any) -> Arrays:
-        """Pickled tables with the tabular recipe of the training run; an .npz cannot be made anew."""
-        if Path(self.path).suffix != ".npz":
+        """Pickled tables with the tabular recipe of the training run; arrays cannot be made anew."""
+        if self._form == "pickles":
             return self._read("fit" if self.trainer is None else self.trainer.state.fn.value, recipe_statistics)
         if self.arrays.recipe is not None:
             raise DataError(
@@ -265,20 +280,37 @@ class EmbeddingDataModule(LightningDataModule):
         """Nothing is kept for a backward pass, so evaluation takes larger steps."""
         return max(self.batch_size, 4096)
 
-    def _evaluation_loader(self, split: str) -> BatchLoader | DataLoader:
+    def _evaluation_loader(self, split: str) -> Loader:
         rows = self.rows(split)
         known = rows.labels >= 0
-        if bool(known.all()):
-            return self._loader(rows.inputs, rows.labels, self._evaluation_batch, shuffle=False)
-        return self._loader(
-            tuple(x[known] for x in rows.inputs), rows.labels[known], self._evaluation_batch, shuffle=False
-        )
+        chosen = None if bool(known.all()) else torch.nonzero(known)[:, 0]
+        return self._loader(rows.inputs, rows.labels, self._evaluation_batch, shuffle=False, chosen=chosen)
 
     def _loader(
-        self, inputs: tuple[Tensor, ...], targets: Tensor, batch_size: int, *, shuffle: bool
-    ) -> BatchLoader | DataLoader:
+        self,
+        inputs: tuple[Tensor, ...] | tuple[ScaledRows, ...],
+        targets: Tensor,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        chosen: Tensor | None = None,
+    ) -> Loader:
+        """Batches of all rows, or of the chosen ones."""
+        n_rows = len(targets) if chosen is None else len(chosen)
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        order = BatchOrder(len(targets), batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world_size=world_size)
+        shares = {"shuffle": shuffle, "seed": self.seed, "rank": rank, "world_size": world_size}
+        if self.arrays.on_disk:
+            blocks = {"block_rows": self._block_rows, "mixed_blocks": self.mixed_blocks}
+            return BlockLoader(
+                inputs,
+                targets,
+                BlockOrder(n_rows, batch_size, **blocks, **shares),
+                chosen=None if chosen is None else chosen.numpy(),
+                device=self._device if self.device_resident != "never" else None,
+            )
+        if chosen is not None:
+            inputs, targets = tuple(x[chosen] for x in inputs), targets[chosen]
+        order = BatchOrder(n_rows, batch_size, **shares)
         if self.loading == "stream":
             return DataLoader(
                 BatchDataset(inputs, targets),
@@ -294,8 +326,16 @@ class EmbeddingDataModule(LightningDataModule):
         device = self._device_for(inputs)
         return BatchLoader([x.to(device) for x in inputs], targets.to(device), order)
 
+    @property
+    def _block_rows(self) -> int:
+        return max(1, self.block_mib * 2**20 // (4 * (self.n_features + self.n_tabular)))
+
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
     def _device_for(self, inputs: tuple[Tensor, ...]) -> torch.device:
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        device = self._device
         if device.type != "cuda" or self.device_resident == "never":
             return torch.device("cpu")
         size = sum(x.nbytes for x in inputs)
@@ -304,21 +344,21 @@ class EmbeddingDataModule(LightningDataModule):
         return device if fits else torch.device("cpu")
 
     def _say_what_has_no_effect(self) -> None:
-        changed = [
-            name
-            for name, value, default in (
-                ("num_workers", self.num_workers, 0),
-                ("prefetch_factor", self.prefetch_factor, 2),
-                ("pin_memory", self.pin_memory, False),
-            )
-            if value != default
-        ]
-        if self.loading == "memory" and changed:
+        used = "blocks" if self.arrays.on_disk else "stream" if self.loading == "stream" else "memory"
+        settings = {"num_workers": 0, "prefetch_factor": 2, "pin_memory": False}
+        changed = [name for name, default in settings.items() if getattr(self, name) != default]
+        if used != "stream" and changed:
+            log.info("data.%s has no effect with data.loading=%s, which has no workers", ", data.".join(changed), used)
+        if used == "blocks":
             log.info(
-                "data.%s has no effect with data.loading=memory: batches are sliced from memory without workers",
-                ", data.".join(changed),
+                "%s stays on the disk; training reads %d blocks of %d rows at a time and mixes them",
+                self.path,
+                self.mixed_blocks,
+                self._block_rows,
             )
 
 
-def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array))
+def _scaled(columns: Matrix, scaling: Scaling) -> Tensor | ScaledRows:
+    if isinstance(columns, StoredArray):
+        return ScaledRows(columns, scaling)
+    return torch.from_numpy(np.ascontiguousarray(scaling.apply(columns)))

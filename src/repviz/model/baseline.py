@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -17,9 +17,19 @@ if TYPE_CHECKING:
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Values of scikit-learn's C that are tried, from strong regularisation to weak."""
 
+_SCORED_ROWS = 1 << 16
+"""Rows that are scored together, to bound memory."""
 _HELD_OUT_SHARE = 0.2
 _PATIENCE = 2
 _MAX_ITER = 1000
+
+
+class Sliced(Protocol):
+    """Rows that are had by slices: an array, or one that is read from the disk."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class BaselineResult:
 def fit_baseline(
     train_inputs: np.ndarray,
     train_labels: np.ndarray,
-    val_inputs: np.ndarray,
+    val_inputs: Sliced,
     val_labels: np.ndarray,
     *,
     strengths: Sequence[float] = STRENGTHS,
@@ -61,7 +71,7 @@ def fit_baseline(
     Args:
         train_inputs: ``(n, n_inputs)`` scaled embeddings, with the scaled tabular columns beside them where used.
         train_labels: ``(n,)`` integers, 0 or more.
-        val_inputs: ``(m, n_inputs)``.
+        val_inputs: ``(m, n_inputs)``, of which a part at a time is looked at.
         val_labels: ``(m,)`` integers, 0 or more.
         strengths: values of C to choose from, each above 0.
         seed: of the held-out rows.
@@ -138,8 +148,12 @@ def _fit(model: "LogisticRegression", inputs: np.ndarray, labels: np.ndarray) ->
         return model.fit(inputs, labels)
 
 
-def _tally(model: "LogisticRegression", inputs: np.ndarray, labels: np.ndarray, n_classes: int) -> Tally:
+def _tally(model: "LogisticRegression", inputs: Sliced, labels: np.ndarray, n_classes: int) -> Tally:
     """The model's tally over all classes; one that it was not trained on has probability 0."""
-    logits = np.full((len(inputs), n_classes), -np.inf)
-    logits[:, model.classes_] = model.predict_log_proba(inputs)
-    return tally(torch.from_numpy(logits), torch.from_numpy(labels.astype(np.int64)))
+    parts = []
+    for start in range(0, len(labels), _SCORED_ROWS):
+        rows = slice(start, start + _SCORED_ROWS)
+        logits = np.full((len(labels[rows]), n_classes), -np.inf)
+        logits[:, model.classes_] = model.predict_log_proba(inputs[rows])
+        parts.append(tally(torch.from_numpy(logits), torch.from_numpy(labels[rows].astype(np.int64))))
+    return Tally(*(torch.stack(counts).sum(0) for counts in zip(*parts, strict=True)))
