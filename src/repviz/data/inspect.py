@@ -52,7 +52,9 @@ def summary(
         arrays = read(path, purpose="predict", cache=False, **options)  # tables without labels are welcome
     dtypes = stored_dtypes(path) if by_key else {}
     console = Console(file=StringIO(), width=width, color_system=None, highlight=False, emoji=False)
-    size = f"{sized(path.stat().st_size)}, " if path.is_file() else ""
+    files = [path] if path.is_file() else path.glob("*.npy") if by_key else []
+    n_bytes = sum(file.stat().st_size for file in files)
+    size = f"{sized(n_bytes)}, " if n_bytes else ""
     console.print(Text(f"{path}\n{size}{len(arrays.classes)} classes, fingerprint {arrays.fingerprint[:12]}"))
     for title, body in (
         ("Rows", _rows_table(arrays, dtypes)),

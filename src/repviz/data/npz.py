@@ -193,7 +193,7 @@ def _any_of(group: str, keys: tuple[str, ...]) -> bool:
 def _missing(path: Path, keys: tuple[str, ...], missing: list[str], purpose: str) -> Exception:
     near = {key: difflib.get_close_matches(key, keys, n=1, cutoff=0.8) for key in missing}
     meant = [f"{quoted(match)} for {key}" for key, matches in near.items() for match in matches]
-    found = f"missing; the file has {listed(map(quoted, keys), 8) or 'no arrays'}"
+    found = f"missing; the {'folder' if path.is_dir() else 'file'} has {listed(map(quoted, keys), 8) or 'no arrays'}"
     expected = f"{listed(missing)} for {purpose}" + (f"; is {listed(meant)} a misspelling?" if meant else "")
     return data_error(path, listed(missing), found, expected)
 
