@@ -47,7 +47,7 @@ class EpochTimes(Callback):
         self._began = time.perf_counter(), time.process_time()
 
     def on_validation_start(self, trainer: Trainer, *_: object) -> None:
-        if not trainer.sanity_checking:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self.seconds.append(time.perf_counter() - self._began[0])
             self.cpu_seconds.append(time.process_time() - self._began[1])
 
