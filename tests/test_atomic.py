@@ -2,10 +2,11 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from repviz.atomic import link_or_copy, replacing, write_text
+from repviz.atomic import link_or_copy, replacing, replacing_folder, write_text
 
 
 def test_a_failed_write_leaves_the_old_content_and_nothing_beside(tmp_path):
@@ -73,3 +74,38 @@ def test_without_hard_links_it_copies(tmp_path, monkeypatch):
     write_text(tmp_path / "source", "text")
     link_or_copy(tmp_path / "source", tmp_path / "target")
     assert (tmp_path / "target").read_text() == "text"
+
+
+def filled(folder, content: str) -> None:
+    (folder / "a").write_text(content)
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    target = tmp_path / "folder"
+    with pytest.raises(RuntimeError), replacing_folder(target) as folder:
+        filled(folder, "half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    for content in ("old", "new"):
+        with replacing_folder(target) as folder:
+            filled(folder, content)
+            assert not target.exists() or (target / "a").read_text() == "old"
+    assert [path.read_text() for path in tmp_path.rglob("a")] == ["new"]
+
+
+def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_name(tmp_path, monkeypatch):
+    target = tmp_path / "folder"
+    with replacing_folder(target) as folder:
+        filled(folder, "old")
+    rename = os.rename
+
+    def failing(source, destination):
+        if Path(source).joinpath("a").read_text() == "new":
+            raise OSError("no space")
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="no space"), replacing_folder(target) as folder:
+        filled(folder, "new")
+    assert [path.read_text() for path in tmp_path.rglob("a")] == ["old"]
+    assert list(tmp_path.iterdir()) == [target]

@@ -88,7 +88,8 @@ class EmbeddingDataModule(LightningDataModule):
             num_workers: worker processes of the streaming loader.
             prefetch_factor: batches that each worker prepares ahead.
             pin_memory: whether the streaming loader pins its batches.
-            device_resident: whether the whole data lies on the GPU; auto: when it takes less than half of its memory.
+            device_resident: whether the whole data (of blocks, one at a time) lies on the GPU; auto: when it takes less
+                than half of its memory.
             trust_pickle: read pickles without the safe reader: runs whatever code is in them.
         """
         super().__init__()
@@ -306,7 +307,7 @@ class EmbeddingDataModule(LightningDataModule):
                 targets,
                 BlockOrder(n_rows, batch_size, **blocks, **shares),
                 chosen=None if chosen is None else chosen.numpy(),
-                device=self._device if self.device_resident != "never" else None,
+                device=self._device_for(self.block_mib * 2**20),
             )
         if chosen is not None:
             inputs, targets = tuple(x[chosen] for x in inputs), targets[chosen]
@@ -323,22 +324,18 @@ class EmbeddingDataModule(LightningDataModule):
                 # Without its own generator a DataLoader draws from the global one whenever it is iterated.
                 generator=torch.Generator().manual_seed(self.seed),
             )
-        device = self._device_for(inputs)
+        device = self._device_for(sum(x.nbytes for x in inputs))
         return BatchLoader([x.to(device) for x in inputs], targets.to(device), order)
 
     @property
     def _block_rows(self) -> int:
         return max(1, self.block_mib * 2**20 // (4 * (self.n_features + self.n_tabular)))
 
-    @property
-    def _device(self) -> torch.device:
-        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-
-    def _device_for(self, inputs: tuple[Tensor, ...]) -> torch.device:
-        device = self._device
+    def _device_for(self, size: int) -> torch.device:
+        """Where so many bytes are to lie."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if device.type != "cuda" or self.device_resident == "never":
             return torch.device("cpu")
-        size = sum(x.nbytes for x in inputs)
         free, _ = torch.cuda.mem_get_info(device)
         fits = self.device_resident == "always" or size < _RESIDENT_SHARE * free
         return device if fits else torch.device("cpu")
