@@ -123,13 +123,15 @@ def test_a_folder_written_by_hand(tmp_path):
     assert read(tmp_path, purpose="fit", stored="always").fingerprint != before
 
 
+RECORDED = {"shape": [1], "dtype": "<i8", "bytes": 1, "crc32": 1}
 # What becomes of the folder, the key that the error names, what it says was found and is expected.
 DAMAGES = [
     (lambda f: (f / "y_val.npy").unlink(), "y_val", "missing; dataset.json names it", "as it was written"),
     (lambda f: cut(f / "X_train_embed.npy"), "X_train_embed", "holds 196 B (196 bytes)", "200 bytes, as dataset.json"),
-    (lambda f: np.save(f / "y_val.npy", np.zeros((2, 2), int)), "y_val", "shape (2, 2), dtype <i8", "shape (4,)"),
+    (lambda f: np.save(f / "y_val.npy", np.zeros((2, 2), int)), "y_val", "shape (2, 2), dtype <i8", "shape '(4,)'"),
     (lambda f: (f / RECORD).write_text("{"), RECORD, "is not a record of arrays", "or no dataset.json"),
     (lambda f: (f / RECORD).write_text("[]"), RECORD, "is not a record of arrays", "as repviz data convert wrote"),
+    (lambda f: record(f, arrays={"a\nb": RECORDED}), "'a\\nb'", "missing; dataset.json names it", "as it was written"),
     (lambda f: record(f, format=9), RECORD, "has the format '9'", "format 1"),
     (lambda f: record(f, arrays={"y_val": {"bytes": 1}}), f"{RECORD}: 'y_val'", "{'bytes': 1}", "crc32"),
     (lambda f: replaced(f, "y_val", None), "y_val", "'y_val.npy' is not a file", "the whole file"),
@@ -302,3 +304,23 @@ def test_data_that_is_not_as_it_must_be_leaves_no_folder(tmp_path):
         with pytest.raises(DataError, match=f"^{path}: y_"):
             convert(path, tmp_path / "folder")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_mutants_are_read_or_refused(tmp_path):
+    folder = folder_of(tmp_path, record=True)
+    rng, files = np.random.default_rng(0), sorted(folder.iterdir())
+    refused = []
+    for _ in range(150):
+        path = files[rng.integers(len(files))]
+        content = path.read_bytes()
+        mutant = bytearray(content)
+        mutant[rng.integers(len(mutant))] = rng.integers(256)
+        path.write_bytes(mutant[: rng.integers(len(mutant))] if rng.random() < 0.2 else mutant)
+        try:
+            for split in read(folder, stored="always").splits.values():
+                [part[:] for part in (split.embeddings, split.ids, split.texts) if part is not None]
+        except DataError as error:
+            refused.append(str(error))
+        path.write_bytes(content)
+    assert 30 < len(refused) < 150
+    assert all(message.startswith(str(folder)) and message.count("\n") == 1 for message in refused)

@@ -56,10 +56,12 @@ class FolderReader(NpyReader):
         self._recorded = _arrays(self.path, read_record(path)) if RECORD in names else {}
         for key, recorded in self._recorded.items():
             if key not in self._stats:
-                raise data_error(path, key, f"missing; {RECORD} names it", _AS_WRITTEN)
+                raise data_error(path, _named(key), f"missing; {RECORD} names it", _AS_WRITTEN)
             if self.n_bytes(key) != recorded["bytes"]:
                 found = f"holds {sized(self.n_bytes(key))} ({self.n_bytes(key)} bytes)"
-                raise data_error(path, key, found, f"{recorded['bytes']} bytes, as {RECORD} has it: {_AS_WRITTEN}")
+                raise data_error(
+                    path, _named(key), found, f"{recorded['bytes']} bytes, as {RECORD} has it: {_AS_WRITTEN}"
+                )
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -100,7 +102,9 @@ class FolderReader(NpyReader):
         member, recorded = super().header(key), self._recorded.get(key)
         if recorded and (list(member.shape), member.dtype.str) != (recorded["shape"], recorded["dtype"]):
             found = f"shape {member.shape}, dtype {member.dtype.str}"
-            expected = f"shape {tuple(recorded['shape'])}, dtype {quoted(recorded['dtype'])}, as {RECORD} has it"
+            expected = (
+                f"shape {quoted(tuple(recorded['shape']))}, dtype {quoted(recorded['dtype'])}, as {RECORD} has it"
+            )
             raise data_error(self.path, key, found, f"{expected}: {_AS_WRITTEN}")
         return member
 
@@ -124,7 +128,7 @@ class FolderReader(NpyReader):
         return self.path / f"{key}{SUFFIX}"
 
     def _stat(self, name: str) -> os.stat_result:
-        key = name.removesuffix(SUFFIX)
+        key = _named(name.removesuffix(SUFFIX))
         try:
             found = os.stat(self.path / name)
         except OSError as error:
@@ -213,6 +217,11 @@ def _arrays(folder: Path, record: Mapping[str, Any]) -> dict[str, dict[str, Any]
             wanted = f"{', '.join(_RECORDED)}, as repviz data convert wrote them, or no {RECORD} at all"
             raise data_error(folder, f"{RECORD}: {quoted(key)}", quoted(said), wanted)
     return record["arrays"]
+
+
+def _named(key: str) -> str:
+    """A key as messages have it: any file name can be one."""
+    return key if key.isidentifier() else quoted(key)
 
 
 class _Summing:
