@@ -2,6 +2,7 @@
 #   make demo               train on the sample data and watch it in the browser
 #   make demo HEADLESS=1    the same without the dashboard; fails if a diagnostic failed
 #   make test               the test suite, two at a time (WORKERS=0: in one process)      make lint    style
+#   make bench              measure against peers and floors, write benchmarks/RESULTS.md (ONLY="training probe": a part)
 #   make scenes             films of the newest run, drawn with Manim
 #   make demo TORCH_INDEX=https://...   take torch from another package index (a CUDA build, say)
 
@@ -20,6 +21,8 @@ WORKERS ?= 2
 # Tests of readers whose promise is about 10,000 mutants.
 MUTATED := tests/data/test_npz_members.py tests/data/test_unpickling.py
 ARGS ?=
+# Benchmarks to run; all of them when none is named.
+ONLY ?=
 # Manim's pycairo and manimpango are built from source, against these; Debian's own Python also wants python3-dev.
 CAIRO_PACKAGES := libcairo2-dev libpango1.0-dev pkg-config build-essential
 CAIRO := $(shell pkg-config --exists cairo pangocairo 2>/dev/null && echo there)
@@ -42,6 +45,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
 	@$(if $(CAIRO),,echo "scenes will not be tested. $(NO_CAIRO)")
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev$(if $(CAIRO),$(comma)scenes)]'
 	@touch $@ $(VENV)/.demo $(if $(CAIRO),$(VENV)/.scenes)
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	@touch $@
 
 $(VENV)/.scenes: pyproject.toml constraints.txt $(VENV)/.torch
 	@$(if $(CAIRO),,echo "$(NO_CAIRO)"; exit 1)
@@ -75,8 +82,9 @@ lint: $(VENV)/.dev
 scenes: $(VENV)/.scenes
 	$(BIN)/repviz scenes --runs-dir $(RUNS) $(ARGS)
 
-bench: $(VENV)/.dev
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+# RESULTS.md from benchmarks/; hours. Alone on the machine, else the figures say little.
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.report $(ONLY) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

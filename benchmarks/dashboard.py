@@ -6,12 +6,11 @@ In headless Chromium, whose WebGL the processor draws: until the first page is t
 frame on the page of representations (five maps), the main thread's work for it (see dashboard_parts/browser.py), and
 the bytes. The obvious app (dashboard_parts/obvious_app.py) draws the same maps with plotly's scattergl and a colour
 per point, its figure built on the server at each step. Then clients that poll a run while it is being written, and
-the server's memory. Exits with 1 when a bar is missed. Measured truly only on a machine that does nothing else.
+the server's memory. Measured truly only on a machine that does nothing else.
 """
 
 import argparse
 import contextlib
-import os
 import re
 import subprocess
 import sys
@@ -24,6 +23,8 @@ from pathlib import Path
 from dashboard_parts.browser import Steps, chromium, new_page, steps
 from dashboard_parts.clients import watch
 from dashboard_parts.made_run import METHODS, MadeRun
+from report.arguments import arguments, sentence
+from report.record import Record, Row, times
 
 PARTS = Path(__file__).parent / "dashboard_parts"
 RUN, LIVE = "20260101_000000", "20260102_000000"
@@ -47,21 +48,6 @@ THEIRS = """async (epoch) => {
     while (title() !== `epoch ${epoch}`) await new Promise(requestAnimationFrame);
     await new Promise(requestAnimationFrame);
 }"""
-
-
-class Bars:
-    """What was measured beside what is asked, line by line."""
-
-    def __init__(self) -> None:
-        """No line yet."""
-        self.met = True
-
-    def say(self, what: str, value: float, bar: float, unit: str, *, at_least: bool = False) -> None:
-        """Print one line and note whether its bar is met."""
-        met = value >= bar if at_least else value <= bar
-        self.met = self.met and met
-        sign = "at least" if at_least else "at most"
-        print(f"{what:<58} {value:>8.1f} {unit:<6} {sign} {bar:g}: {'met' if met else 'MISSED'}", flush=True)
 
 
 @contextlib.contextmanager
@@ -125,7 +111,7 @@ def peak_memory(pid: int) -> float:
     return int(line[1]) / 1000
 
 
-def watched_live(bars: Bars, address: str, runs: Path, options: argparse.Namespace) -> None:
+def watched_live(record: Record, address: str, runs: Path, options: argparse.Namespace) -> None:
     """Clients that poll a run while another process writes an epoch a second."""
     live = MadeRun(runs / LIVE, options.points, N_LAYERS)
     live.begin()
@@ -137,10 +123,11 @@ def watched_live(bars: Bars, address: str, runs: Path, options: argparse.Namespa
     writer.terminate()
     writer.wait()
     for what, (count, p95) in slow.items():
-        bars.say(f"{options.clients} clients of a live run: p95 of {count} x {what}", p95, MOST_ANSWER_MS, "ms")
+        said = f"{options.clients} clients of a live run: 95th percentile of {count:,} x {what}"
+        record.add(Row(said, (p95,), "ms", MOST_ANSWER_MS, "most"))
     for problem in problems[:5]:
         print(f"  a request failed: {problem}")
-    bars.met = bars.met and not problems
+    record.add(Row("  requests that failed", (float(len(problems)),), "", 0, "most"))
 
 
 def everything_looked_at(address: str, epochs: int) -> None:
@@ -151,16 +138,35 @@ def everything_looked_at(address: str, epochs: int) -> None:
                 answer.read()
 
 
-def main() -> int:
+def stepping(record: Record, ours: Steps, theirs: Steps, n_points: int) -> None:
+    """Rows on going from one epoch to the next."""
+    record.add(
+        Row(f"a step until its frame is drawn, {N_LAYERS} maps (median)", (ours.drawn,), "ms", MOST_STEP_MS, "most")
+    )
+    record.add(Row(f"main thread's work of a step, {N_LAYERS} maps", (ours.work,), "ms", MOST_WORK_MS, "most"))
+    record.add(Row("main thread's work of a step, per map", (ours.work / N_LAYERS,), "ms", MOST_MAP_MS, "most"))
+    peer, typed = "the obvious app", TYPED_BYTES * n_points * N_LAYERS
+    pairs = (
+        ("data of a step", ours.bytes, theirs.bytes, "B", LEAST_DATA, peer),
+        ("main thread's work of a step", ours.work, theirs.work, "ms", LEAST_WORK, peer),
+        ("a step until drawn", ours.drawn, theirs.drawn, "ms", None, peer),
+        ("data of a step", ours.bytes, typed, "B", None, "bare x, y and color as typed arrays, no figure around them"),
+    )
+    for what, own, other, unit, bar, against in pairs:
+        record.add(times(f"{what}, times less", [own], [other], unit, peer=against, bar=bar))
+
+
+def main(argv: list[str] | None = None) -> int:
     """Measure and print; 0 when the bars are met."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__, repeats=None)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--points", type=int, default=15_000)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--steps", type=int, default=25)
-    options = parser.parse_args()
-    bars, others = Bars(), os.getloadavg()[0]
+    options = parser.parse_args(argv)
+    size = f"{options.epochs} epochs x {options.points:,} points x {N_LAYERS} layers"
+    record = Record("dashboard", "Dashboard", sentence(__doc__), {"run": size, "steps": f"medians of {options.steps}"})
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "runs"
         run = MadeRun(runs / RUN, options.points, N_LAYERS)
@@ -174,25 +180,14 @@ def main() -> int:
             serving("-m", "repviz", "dashboard", "--runs-dir", str(runs), "--port", "0") as (address, pid),
             chromium() as browser,
         ):
-            bars.say("first page, of a new server and browser", first_page(browser, address), MOST_FIRST_S, "s")
+            first = first_page(browser, address)
+            record.add(Row("first page, of a new server and browser", (first,), "s", MOST_FIRST_S, "most"))
             ours = our_steps(browser, address, wanted)
-            theirs = their_steps(browser, run.path, wanted)
-            bars.say(f"a step until its frame is drawn, {N_LAYERS} maps (median)", ours.drawn, MOST_STEP_MS, "ms")
-            bars.say(f"  main thread's work for {N_LAYERS} maps", ours.work, MOST_WORK_MS, "ms")
-            bars.say("  for one of them", ours.work / N_LAYERS, MOST_MAP_MS, "ms")
-            print(f"  the obvious app: drawn after {theirs.drawn:.0f} ms, {theirs.work:.0f} ms of work")
-            print(f"  a step's data: {ours.bytes / 1e3:.0f} kB, the obvious app's {theirs.bytes / 1e3:.0f} kB")
-            typed = TYPED_BYTES * options.points * N_LAYERS
-            print(
-                f"  bare x, y and colour as typed arrays, with no figure around them: {typed / ours.bytes:.2f} x ours"
-            )
-            bars.say("less data than its typed arrays", theirs.bytes / ours.bytes, LEAST_DATA, "x", at_least=True)
-            bars.say("less main-thread work than it", theirs.work / ours.work, LEAST_WORK, "x", at_least=True)
-            watched_live(bars, address, runs, options)
+            stepping(record, ours, their_steps(browser, run.path, wanted), options.points)
+            watched_live(record, address, runs, options)
             everything_looked_at(address, options.epochs)
-            bars.say("the server's memory at its most", peak_memory(pid), MOST_MEMORY_MB, "MB")
-    print(f"bars: {'met' if bars.met else 'MISSED'} (load of the machine before: {others:.1f})")
-    return 0 if bars.met else 1
+            record.add(Row("the server's memory at its most", (peak_memory(pid),), "MB", MOST_MEMORY_MB, "most"))
+    return record.finish(options.results)
 
 
 if __name__ == "__main__":

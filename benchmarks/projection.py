@@ -1,14 +1,11 @@
 """UMAP of one layer after training went on: repviz, from the previous epoch's map, beside umap-learn from scratch.
 
-    python benchmarks/projection.py [--data FILE.npz] [--points 10000] [--repeats 3]
+    python benchmarks/projection.py [--data FILE.npz] [--points 10000] [--repeats 5]
 
 Trains a small MLP on real sentence embeddings, takes the penultimate activations at epochs 1, 2 and 10, and maps
-epochs 2 and 10 in pairs of runs, side by side in this one process, everything compiled before. Bars: at least 5 times
-faster, trustworthiness at most 0.01 below. Exits with 1 when a bar is missed.
+epochs 2 and 10 in pairs of runs, side by side in this one process, everything compiled before.
 """
 
-import argparse
-import statistics
 import sys
 import time
 import warnings
@@ -18,13 +15,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from report.arguments import arguments, sentence
+from report.record import Record, Row, times
 from repviz.diagnostics.fidelity import rank_preservation, sampled_rows
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes, principal_scores
 from repviz.diagnostics.umap_layout import first_layout, next_layout, warm_up
 
-ROOT = Path(__file__).parent.parent
-DATA = (ROOT.parent / "shared" / "data" / "packages.npz", ROOT / "data" / "packages_small.npz")
 EPOCHS = (1, 2, 10)
 SETTINGS = {"n_neighbors": 15, "min_dist": 0.1, "seed": 0}
 LEAST_RATIO, GREATEST_LOSS = 5.0, 0.01
@@ -91,41 +88,39 @@ def chained(points: np.ndarray, before: tuple[np.ndarray, np.ndarray]) -> tuple[
     return found, time.perf_counter() - began
 
 
-def main() -> int:
+def before_of(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours and map of the epoch before, from which the next one starts."""
+    indices, distances = near(points)
+    cloud = torch.from_numpy(points)
+    start = principal_scores(cloud, principal_axes(cloud), 2).numpy()
+    return indices, first_layout(indices, distances, start, **SETTINGS)
+
+
+def main(argv: list[str] | None = None) -> int:
     """Run and print; 0 when both bars are met."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=next(path for path in DATA if path.exists()))
+    parser = arguments(__doc__, data=True)
     parser.add_argument("--points", type=int, default=10_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     points = activations(options.data, options.points)
     n = len(points[1])
-    print(f"{n:,} points of {options.data.name}, penultimate, {torch.get_num_threads()} torch threads")
-    if n < options.points:
-        print(f"(fewer than the {options.points:,} asked for: that is all the training points there are)")
+    conditions = {"data": options.data.name, "torch threads": str(torch.get_num_threads()), "points": f"{n:,}"}
+    record = Record("projection", "Projection", sentence(__doc__), conditions)
     warm_up()
     from_scratch(points[1])  # compiles: it takes another path below 4,096 points
-    indices, distances = near(points[1])
-    cloud = torch.from_numpy(points[1])
-    start = principal_scores(cloud, principal_axes(cloud), 2).numpy()
-    before = (indices, first_layout(indices, distances, start, **SETTINGS))
-    print("epochs  umap-learn s  repviz s  ratio  trust umap-learn  trust repviz")
-    met = True
+    before = before_of(points[1])
     for epoch in EPOCHS[1:]:
-        ratios, losses = [], []
+        own, other, losses = [], [], []
         for _ in range(options.repeats):
             theirs, their_seconds = from_scratch(points[epoch])
             ours, our_seconds = chained(points[epoch], before)
             trusts = trustworthiness(points[epoch], theirs), trustworthiness(points[epoch], ours)
-            ratios.append(their_seconds / our_seconds)
+            own.append(our_seconds)
+            other.append(their_seconds)
             losses.append(trusts[0] - trusts[1])
-            row = f"{their_seconds:13.2f} {our_seconds:9.2f} {ratios[-1]:6.1f} {trusts[0]:17.4f} {trusts[1]:13.4f}"
-            print(f"1 → {epoch:<3}{row}", flush=True)
-        ratio, loss = statistics.median(ratios), statistics.median(losses)
-        met = met and ratio >= LEAST_RATIO and loss <= GREATEST_LOSS
-        print(f"1 → {epoch:<3} median {ratio:.1f} times faster, trustworthiness {-loss:+.4f}")
-    print(f"bars: at least {LEAST_RATIO:g} times faster, at most {GREATEST_LOSS:g} below: {'met' if met else 'MISSED'}")
-    return 0 if met else 1
+        what, peer = f"from epoch 1 to {epoch}", "umap-learn from scratch"
+        record.add(times(what, own, other, peer=peer, bar=LEAST_RATIO))
+        record.add(Row(f"{what}, trustworthiness below the peer's", tuple(losses), "", GREATEST_LOSS, "most", peer))
+    return record.finish(options.results)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The contestants of the landscape: the same losses on the same plane."""

@@ -1,0 +1,1 @@
+"""What every benchmark shares: records of what was measured, and the page and plots made of them."""

@@ -1,0 +1,65 @@
+"""Where a benchmark ran: the machine and the versions, without names or paths."""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "umap-learn", "h5py")
+_OWN = ("benchmarks/results", "benchmarks/RESULTS.md")
+"""What benchmarks write themselves: it does not make the measured code another one."""
+
+
+@functools.cache
+def machine() -> dict[str, str]:
+    """Processor, cores that this process may use, memory, GPU, system, and versions."""
+    return {
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB",
+        "GPU": _gpu(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+@functools.cache
+def commit() -> str:
+    """Short name of the commit, with ``+`` when files differ from it; ``unknown`` outside of a repository."""
+    changed = _git("status", "--porcelain", "--", ".", *(f":!{path}" for path in _OWN))
+    name = _git("rev-parse", "--short", "HEAD")
+    return "unknown" if not name else name + ("+" if changed else "")
+
+
+def busy() -> float:
+    """Load of the last minute per core, before anything is measured."""
+    return round(os.getloadavg()[0] / (os.cpu_count() or 1), 2)
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=_ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    facts = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*: (.*)$", facts.read_text(), re.MULTILINE) if facts.exists() else None
+    return found[1] if found else platform.processor() or "unknown"
+
+
+def _gpu() -> str:
+    """Asked of the driver: importing torch for it would take seconds."""
+    try:
+        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        done = subprocess.run(query, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+    return ", ".join(done.stdout.split("\n")[:-1]) or "none"

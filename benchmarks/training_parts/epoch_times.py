@@ -1,0 +1,19 @@
+"""When epochs began, for whoever trains with Lightning."""
+
+import time
+
+from lightning.pytorch import Callback
+
+
+class EpochTimes(Callback):
+    """When each epoch began, and when the last one had ended with all that belongs to it."""
+
+    moments: list[float] = []  # noqa: RUF012 - of the run under way, whoever made the callback
+
+    def on_train_epoch_start(self, *_: object) -> None:
+        """Note the moment."""
+        self.moments.append(time.perf_counter())
+
+    def on_train_end(self, *_: object) -> None:
+        """Note the moment."""
+        self.moments.append(time.perf_counter())
