@@ -17,6 +17,7 @@ NEVER = {
     "repviz.snapshot": {"lightning", *VIEW, *FILES, "umap"},
     "repviz.diagnostics.registry": {"lightning", *VIEW, *FILES, "umap"},
     "repviz.between_runs": {*TORCH, *VIEW, "repviz.diagnostics"},
+    "repviz.store.listing": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas"},
     "repviz.store.*": {*TORCH, *VIEW},
     "repviz.run": {*TORCH, "dash", "ipywidgets", "IPython"},
     "repviz.map_widget": {*TORCH, "dash", "repviz.diagnostics"},

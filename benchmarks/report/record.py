@@ -98,7 +98,7 @@ class Record:
         conditions: sizes, threads and the like.
         rows: what was measured.
         curves: cost against size.
-        not_measured: why nothing could be measured (no GPU, a peer that is not installed), or empty.
+        not_measured: what could not be measured and why (no GPU, a peer that is not installed), or empty.
         failed: how the script ended, if it did not end well.
         machine: see ``machine.machine``.
         commit: of the repository, with ``+`` when files differed from it.
@@ -137,7 +137,7 @@ class Record:
         write(self, folder)
         if self.not_measured:
             print(f"not measured: {self.not_measured}")
-        elif any(row.bar is not None for row in self.rows):
+        if any(row.bar is not None for row in self.rows):
             print(f"MISSED: {', '.join(row.what for row in self.missed)}" if self.missed else "bars met")
         return MISSED if self.missed else MET
 

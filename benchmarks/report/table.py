@@ -40,12 +40,16 @@ def outcome(record: Record) -> str:
     """How a benchmark ended, in a few words."""
     if record.failed:
         return f"**FAILED**: {record.failed}"
-    if record.not_measured:
-        return f"not measured: {record.not_measured}"
     asked = [row for row in record.rows if row.bar is not None]
+    said = []
     if record.missed:
-        return f"**{len(record.missed)} of {len(asked)} bars MISSED**: {'; '.join(row.what for row in record.missed)}"
-    return f"{len(asked)} of {len(asked)} bars met" if asked else "measured, no bar"
+        names = "; ".join(row.what for row in record.missed)
+        said.append(f"**{len(record.missed)} of {len(asked)} bars MISSED**: {names}")
+    elif record.rows:
+        said.append(f"{len(asked)} of {len(asked)} bars met" if asked else "measured, no bar")
+    if record.not_measured:
+        said.append(f"not measured: {record.not_measured}")
+    return "; ".join(said)
 
 
 def _summary(records: Sequence[Record]) -> str:

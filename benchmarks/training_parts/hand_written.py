@@ -14,9 +14,9 @@ def by_hand(rows: Rows, setting: Setting) -> list[float]:
     device = torch.device(setting.device)
     (x, y), (x_val, y_val) = ((inputs.to(device), labels.to(device)) for inputs, labels in rows.values())
     n_classes = int(y.max()) + 1
-    model = network(x.shape[1], n_classes, setting.hidden, setting.dropout).to(device)
+    model = network(x.shape[1], n_classes, setting).to(device)
     criterion, metrics = nn.CrossEntropyLoss(), EvaluationMetrics(n_classes).to(device)
-    optimizer = adamw(model, setting.lr)
+    optimizer = adamw(model.parameters(), setting.lr)
     scheduler = schedule(optimizer, setting.steps(len(x)))
     moments = []
     for _ in range(setting.epochs):

@@ -19,7 +19,7 @@ class Plain(LightningModule):
     def __init__(self, n_features: int, n_classes: int, n_rows: int, setting: Setting) -> None:
         """Args: widths, training rows, and what is trained."""
         super().__init__()
-        self.network = network(n_features, n_classes, setting.hidden, setting.dropout)
+        self.network = network(n_features, n_classes, setting)
         self.lr, self.steps = setting.lr, setting.steps(n_rows)
         self.criterion = nn.CrossEntropyLoss()
         self.train_accuracy = MulticlassAccuracy(n_classes, average="micro")
@@ -57,7 +57,7 @@ class Plain(LightningModule):
 
     def configure_optimizers(self) -> dict[str, object]:
         """As everyone's here."""
-        optimizer = adamw(self, self.lr)
+        optimizer = adamw(self.parameters(), self.lr)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule(optimizer, self.steps), "interval": "step"},

@@ -1,6 +1,6 @@
 """What all contestants train, and on what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ class Setting:
         device: ``cpu`` or ``cuda``.
         dropout: share of units.
         lr: peak learning rate of AdamW.
+        layer_norm: whether blocks normalise.
     """
 
     hidden: tuple[int, ...] = (512, 256)
@@ -32,24 +33,26 @@ class Setting:
     device: str = "cpu"
     dropout: float = 0.3
     lr: float = 1e-3
+    layer_norm: bool = True
 
     def steps(self, n_rows: int) -> int:
         """Of the whole training."""
         return self.epochs * -(-n_rows // self.batch)
 
 
-def network(n_features: int, n_classes: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
+def network(n_features: int, n_classes: int, setting: Setting) -> nn.Sequential:
     """What ``repviz fit`` trains, by hand."""
-    widths = (n_features, *hidden)
+    widths = (n_features, *setting.hidden)
     blocks: list[nn.Module] = []
-    for a, b in zip(widths, hidden, strict=False):
-        blocks += [nn.Linear(a, b), nn.LayerNorm(b), nn.ReLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*blocks, nn.Linear(hidden[-1], n_classes))
+    for a, b in zip(widths, setting.hidden, strict=False):
+        norm = [nn.LayerNorm(b)] if setting.layer_norm else []
+        blocks += [nn.Linear(a, b), *norm, nn.ReLU(), nn.Dropout(setting.dropout)]
+    return nn.Sequential(*blocks, nn.Linear(setting.hidden[-1], n_classes))
 
 
-def adamw(model: nn.Module, lr: float) -> torch.optim.AdamW:
+def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 1e-2) -> torch.optim.AdamW:
     """With one kernel for all parameters: the fastest there is, for everyone."""
-    return torch.optim.AdamW(model.parameters(), lr, fused=True)
+    return torch.optim.AdamW(parameters, lr, weight_decay=weight_decay, fused=True)
 
 
 def schedule(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:

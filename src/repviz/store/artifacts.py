@@ -2,20 +2,24 @@
 
 ``artifacts/<kind>/epoch_000003.h5`` holds one diagnostic's dataset of one epoch, ``epoch_000003.error.json`` what
 went wrong instead; ``run.h5`` and ``run.error.json`` are those of a diagnostic that looks at the whole run.
+
+xarray and h5py are imported when the first file is read or written: `repviz runs` only lists.
 """
+
+from __future__ import annotations
 
 import datetime
 import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from repviz.atomic import write_text
-from repviz.store.hdf5 import read_dataset, write_dataset
 from repviz.version import __version__
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ARTIFACTS = "artifacts"
 WHOLE_RUN = None
@@ -70,6 +74,8 @@ def _write(
     version: int,
     previous_epoch: int | None,
 ) -> Path:
+    from repviz.store.hdf5 import write_dataset
+
     path = artifact_path(run_dir, kind, place)
     path.parent.mkdir(parents=True, exist_ok=True)
     attributes = {
@@ -105,6 +111,8 @@ def write_error(run_dir: Path, kind: str, epoch: int | None, error: BaseExceptio
 
 def read_artifact(run_dir: Path, kind: str, epoch: int | None, names: Iterable[str] | None = None) -> xr.Dataset:
     """The dataset of ``kind`` at ``epoch`` or of ``WHOLE_RUN``, whole or only ``names``; raises as ``read_dataset``."""
+    from repviz.store.hdf5 import read_dataset
+
     return read_dataset(artifact_path(run_dir, kind, epoch), names)
 
 

@@ -1,0 +1,1 @@
+"""Other people's packages, doing the same work."""

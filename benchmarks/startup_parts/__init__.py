@@ -1,0 +1,1 @@
+"""What the benchmark of starting gives to the programs that it starts."""
