@@ -61,6 +61,28 @@ def evaluate(model, inputs, labels, criterion, directions, points, ways=weight_p
 
 
 @pytest.mark.parametrize("way", [BATCHED, VMAP, ONE_BY_ONE])
+@pytest.mark.parametrize(("chunk", "n_rows"), [(1, 7), (4, 256), (256, 4096)])
+def test_how_much_is_evaluated_at_a_time_does_not_matter(monkeypatch, way, chunk, n_rows):
+    model, inputs, labels = make_mlp(), make_inputs(33, 1), torch.from_numpy(labels_of(33))
+    directions = filter_normalized_directions(dict(model.named_parameters()), 3)
+    monkeypatch.setattr(weight_plane, "at_once", lambda *_: (chunk, n_rows))
+    found, taken = evaluate(model, inputs, labels, make_criterion(), directions, grid(), (way,))
+    assert taken == way
+    np.testing.assert_allclose(found, by_copies(model, inputs, labels, make_criterion(), directions, grid()), rtol=1e-5)
+
+
+def test_a_gpu_gets_as_much_at_a_time_as_its_share_of_memory_holds():
+    gpu = torch.device("cuda")
+    small = {"weight": torch.zeros(512, 384), "bias": torch.zeros(512), "scalar": torch.zeros(())}
+    assert weight_plane.at_once(torch.device("cpu"), 10_000, small) == (4, 256)
+    assert weight_plane.at_once(gpu, 1024, small) == (256, 1024)
+    large = {"weight": torch.zeros(2**26)}  # 256 MiB, and as wide as that
+    assert weight_plane.at_once(gpu, 10_000, large) == (1, 4096)
+    chunk, rows = weight_plane.at_once(gpu, 1024, {"weight": torch.zeros(2048, 4096)})
+    assert chunk * (2048 * 4096 + rows * 2048) * 4 <= 2**30 < (chunk + 1) * (2048 * 4096 + rows * 2048) * 4
+
+
+@pytest.mark.parametrize("way", [BATCHED, VMAP, ONE_BY_ONE])
 @pytest.mark.parametrize("name", MODELS)
 def test_every_way_gives_the_numbers_of_a_plain_loop(name, way):
     model = make_mlp(**MODELS[name])

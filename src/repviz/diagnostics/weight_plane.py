@@ -27,9 +27,12 @@ Evaluator = Callable[[Tensor, Tensor], Tensor]
 
 BATCHED, VMAP, ONE_BY_ONE = "batched layers", "vmap", "one by one"
 WAYS = (BATCHED, VMAP, ONE_BY_ONE)
-CHUNK, _ROWS = 4, 256
-"""Points of the plane, and rows of the data, at a time. With more, activations leave the cache, and the memory for
-them is asked of the system anew at every layer; with less, calls take more time than their products."""
+_CHUNK, _ROWS = 4, 256
+"""Points of the plane, and rows of the data, at a time on a CPU. With more, activations leave the cache, and the memory
+for them is asked of the system anew at every layer; with less, calls take more time than their products."""
+_MOST_CHUNK, _MOST_ROWS, _DEVICE_BYTES = 256, 4096, 2**30
+"""The same on a GPU, which has no such cache and many more units to feed: as much as this memory holds of the weights
+of the points and of their widest activations."""
 _SAME = 1e-4
 """How far logits may be off those of one-by-one evaluation, as a share of the largest: rounding, not another model."""
 
@@ -93,8 +96,9 @@ def losses_on_plane(
     opposite = points[[0, -1]]
     expected = _one_by_one(model, plane, inputs)(*opposite.unbind(1))
     way, evaluate = ONE_BY_ONE, _one_by_one(model, plane, inputs)
+    chunk, n_rows = at_once(labels.device, len(labels), plane.first)
     for candidate in ways:
-        evaluator = _by_rows(_MAKERS[candidate], model, plane, inputs)
+        evaluator = _by_rows(_MAKERS[candidate], model, plane, inputs, n_rows)
         try:
             fits = _same(evaluator(*opposite.unbind(1)), expected)
         except (NotBatchableError, RuntimeError, TypeError, ValueError):
@@ -104,7 +108,24 @@ def losses_on_plane(
             way, evaluate = candidate, evaluator
             break
     over_rows = _batched_criterion(criterion, labels)
-    return torch.cat([over_rows(evaluate(*part.unbind(1))).double().cpu() for part in points.split(CHUNK)]), way
+    losses = [over_rows(evaluate(*part.unbind(1))).double() for part in points.split(chunk)]
+    return torch.cat(losses).cpu(), way
+
+
+def at_once(device: torch.device, n_rows: int, moved: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Points of the plane, and rows of the data, to evaluate at a time.
+
+    Args:
+        device: where.
+        n_rows: rows of the data.
+        moved: the parameters that move.
+    """
+    if device.type == "cpu":
+        return _CHUNK, _ROWS
+    rows = max(1, min(n_rows, _MOST_ROWS))
+    widest = max(p.element_size() * (p.shape[0] if p.ndim else 1) for p in moved.values())
+    per_point = sum(p.nbytes for p in moved.values()) + rows * widest
+    return max(1, min(_MOST_CHUNK, _DEVICE_BYTES // per_point)), rows
 
 
 def _by_rows(
@@ -112,9 +133,10 @@ def _by_rows(
     model: nn.Module,
     plane: Plane,
     inputs: Sequence[Tensor],
+    n_rows: int,
 ) -> Evaluator:
     """Blocks of rows one after the other, so that memory does not grow with the rows."""
-    blocks = [maker(model, plane, part) for part in zip(*(x.split(_ROWS) for x in inputs), strict=True)]
+    blocks = [maker(model, plane, part) for part in zip(*(x.split(n_rows) for x in inputs), strict=True)]
     return lambda alpha, beta: torch.cat([block(alpha, beta) for block in blocks], dim=1)
 
 
