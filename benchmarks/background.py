@@ -22,7 +22,7 @@ from torch import nn
 
 import repviz
 from report.arguments import ROOT, arguments, sentence
-from report.record import Record, Row
+from report.record import Record, Row, multiples
 from repviz.background.background import Background
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.subject import Subject, named_layers
@@ -103,9 +103,8 @@ def main(argv: list[str] | None = None) -> int:
     record = Record("background", "All diagnostics beside training", sentence(__doc__), conditions)
     found = [pair(options.data, options.epochs, options.batch) for _ in range(options.repeats)]
     alone, beside, left_out = zip(*found, strict=True)
-    ratios = tuple(b / a for a, b in zip(alone, beside, strict=True))
-    what, peer = "time until the last step (less is better)", "the same run without diagnostics"
-    record.add(Row(what, ratios, "x", MOST_RATIO, "most", peer, tuple(beside), tuple(alone), "s"))
+    peer = "the same run without diagnostics"
+    record.add(multiples("time until the last step", beside, alone, peer=peer, bar=MOST_RATIO))
     print(f"  missing: {', '.join(name for names in left_out for name in names) or 'none'}")
     record.add(Row("due artifacts missing after draining", tuple(float(len(n)) for n in left_out), "files", 0, "most"))
     for width in (1_000, 50_000):
@@ -113,12 +112,8 @@ def main(argv: list[str] | None = None) -> int:
         what = f"handing {n / 1e6:.0f} million parameters over"
         if n <= MANY:
             record.add(Row(what, tuple(submitting), "ms", MOST_MS, "most"))
-        ratios = tuple(own / other for own, other in zip(submitting, copying, strict=True))
         bar = MOST_COPIES if n > MANY else None
-        peer = "a copy of the weights"
-        record.add(
-            Row(f"{what} (less is better)", ratios, "x", bar, "most", peer, tuple(submitting), tuple(copying), "ms")
-        )
+        record.add(multiples(what, submitting, copying, "ms", peer="a copy of the weights", bar=bar))
     return record.finish(options.results)
 
 

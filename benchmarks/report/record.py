@@ -70,6 +70,11 @@ def times(what: str, ours: Sequence[float], theirs: Sequence[float], absolute: s
     return Row(what, ratios, "x", ours=tuple(ours), theirs=tuple(theirs), absolute=absolute, **more)
 
 
+def multiples(what: str, ours: Sequence[float], theirs: Sequence[float], absolute: str = "s", **more: Any) -> Row:
+    """A row of ratios, ours to theirs, in which less is better: how many times a floor, or a run without more to do."""
+    return rates(f"{what} (less is better)", ours, theirs, absolute, **({"sense": "most"} | more))
+
+
 @dataclass(frozen=True)
 class Curve:
     """Cost against size, for a plot.

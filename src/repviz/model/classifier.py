@@ -205,7 +205,7 @@ class EmbeddingClassifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _fused(self) -> bool | None:
-        """None leaves it to torch: a fused optimizer unscales float16 gradients itself, too late to clip them before."""
+        """Whether; None leaves it to torch, as where float16 gradients are unscaled to be clipped before the update."""
         scaled_and_clipped = self.trainer.precision == "16-mixed" and self.trainer.gradient_clip_val
         return True if self.device.type in _FUSED_ADAMW and not scaled_and_clipped else None
 

@@ -1,0 +1,36 @@
+"""The benchmark on a GPU: at toy size on the CPU it goes the same ways, and without a GPU it says so."""
+
+import logging
+
+import pytest
+import torch
+
+import gpu
+from benchmarks.report.record import MET, read
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    """The benchmark silences logs and sets the precision of products for its process."""
+    yield
+    logging.disable(logging.NOTSET)
+    torch.set_float32_matmul_precision("highest")
+
+
+def test_without_a_gpu_nothing_is_measured_and_nothing_fails(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main(["--results", str(tmp_path)]) == MET
+    found = read(tmp_path / "gpu.json")
+    assert found.rows == []
+    assert found.not_measured == "there is no CUDA GPU on this machine"
+
+
+def test_at_toy_size_all_that_runs_in_one_process_goes_its_way(tmp_path):
+    parts = ["training", "landscape", "probe"]
+    assert gpu.main(["--device", "cpu", "--small", "--repeats", "1", "--results", str(tmp_path), "--only", *parts]) == 0
+    rows = {row.what: row for row in read(tmp_path / "gpu.json").rows}
+    for name in ("training, batch 512", "training, batch 512, bfloat16", "landscape 5 x 5, 64 points"):
+        assert rows[name].median > 0
+        assert rows[name].met is None  # toy sizes say nothing about speed
+    assert rows["landscape, losses off the peer's, at most"].met
+    assert any(name.startswith("probes of 5 layers") for name in rows)
