@@ -1,5 +1,7 @@
 """Counted work against closed forms, and against what torch itself counts."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -17,7 +19,7 @@ def counted(run):
 
 
 def test_a_step_has_three_products_per_layer_but_no_gradient_of_its_inputs():
-    network = nn.Sequential(*(nn.Linear(a, b, bias=False) for a, b in zip(WIDTHS, WIDTHS[1:], strict=False)))
+    network = nn.Sequential(*(nn.Linear(a, b, bias=False) for a, b in pairwise(WIDTHS)))
     x = torch.randn(BATCH, WIDTHS[0])
     expected = counted(lambda: network(x).sum().backward())
     assert step_operations(WIDTHS, BATCH) == expected
