@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             began = time.perf_counter()
             losses[name] = run()
             seconds[name].append(time.perf_counter() - began)
-    grid = f"{options.resolution} x {options.resolution}"
+    grid = f"landscape {options.resolution} x {options.resolution}"
     conditions = {"points": f"{N_POINTS:,}", "torch threads": str(options.threads)}
     record = Record("landscape", "Landscape", sentence(__doc__), conditions)
     for name, found in seconds.items():

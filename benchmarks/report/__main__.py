@@ -51,7 +51,7 @@ def render(results: Path, target: Path) -> list[Record]:
 def said_at_the_end(records: list[Record]) -> list[str]:
     """A line for each benchmark that failed or missed a bar."""
     lines = [f"{record.name} FAILED: {record.failed}" for record in records if record.failed]
-    return lines + [f"{record.name} MISSED: {row.what}" for record in records for row in record.missed]
+    return lines + [f"{record.name} MISSED: {row.name}" for record in records for row in record.missed]
 
 
 def main(argv: list[str] | None = None, scripts: Path = SCRIPTS) -> int:

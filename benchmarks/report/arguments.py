@@ -22,7 +22,7 @@ def arguments(about: str, *, repeats: int | None = 5, data: bool = False) -> arg
 
 
 def sentence(about: str) -> str:
-    """What a docstring says after its commands, as one paragraph."""
+    """What a docstring says after its commands, as one paragraph of Markdown."""
     first, *others = about.strip().split("\n\n")
     prose = [part for part in others if not part.startswith("    ")]
-    return " ".join(" ".join(part.split()) for part in (prose or [first]))
+    return " ".join(" ".join(part.split()) for part in (prose or [first])).replace("``", "`")

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -36,9 +37,35 @@ def commit() -> str:
     return "unknown" if not name else name + ("+" if changed else "")
 
 
-def busy() -> float:
-    """Load of the last minute per core, before anything is measured."""
-    return round(os.getloadavg()[0] / (os.cpu_count() or 1), 2)
+class Others:
+    """What other programs take of the processor from now on; of Linux alone."""
+
+    def __init__(self) -> None:
+        """Begin to count."""
+        self._began, self._busy, self._own = time.monotonic(), _busy_seconds(), _own_seconds()
+
+    def share(self) -> float | None:
+        """Of all cores since the beginning, 0 to 1; programs that this one started and waited for are its own."""
+        busy = _busy_seconds()
+        if busy is None or self._busy is None:
+            return None
+        taken = busy - self._busy - (_own_seconds() - self._own)
+        available = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        return round(min(1.0, max(0.0, taken / available)), 2) if available else 0.0
+
+
+def _busy_seconds() -> float | None:
+    """Of all cores together since the start of the system: user, nice and system time."""
+    facts = Path("/proc/stat")
+    if not facts.exists():
+        return None
+    user, nice, system = map(int, facts.read_text().split("\n", 1)[0].split()[1:4])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    """Of this process and of those that it waited for."""
+    return sum(os.times()[:4])
 
 
 def _git(*words: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .machine import busy, commit, machine
+from .machine import Others, commit, machine
 
 MISSED, MET = 1, 0
 """Exit codes of a benchmark; another one means that it failed."""
@@ -44,6 +44,11 @@ class Row:
         """Raises: ValueError: nothing was measured, so that no bar could ever be missed."""
         if not self.values:
             raise ValueError(f"{self.what}: no run was measured")
+
+    @property
+    def name(self) -> str:
+        """What, and against whom."""
+        return f"{self.what}, against {self.peer}" if self.peer else self.what
 
     @property
     def median(self) -> float:
@@ -108,7 +113,7 @@ class Record:
         machine: see ``machine.machine``.
         commit: of the repository, with ``+`` when files differed from it.
         began: when, UTC.
-        busy: load of the machine per core before the benchmark began; above a half, others were at work too.
+        others: share of the processor that other programs took meanwhile; None where the system does not tell.
     """
 
     name: str
@@ -124,7 +129,11 @@ class Record:
     began: str = field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     )
-    busy: float = field(default_factory=busy)
+    others: float | None = None
+
+    def __post_init__(self) -> None:
+        """Begin to watch what other programs take."""
+        self._others = Others()
 
     def add(self, row: Row) -> Row:
         """Keep a row and print it."""
@@ -139,11 +148,12 @@ class Record:
 
     def finish(self, folder: Path) -> int:
         """Write ``folder/NAME.json``, say whether the bars are met; gives the exit code."""
+        self.others = self._others.share()
         write(self, folder)
         if self.not_measured:
             print(f"not measured: {self.not_measured}")
         if any(row.bar is not None for row in self.rows):
-            print(f"MISSED: {', '.join(row.what for row in self.missed)}" if self.missed else "bars met")
+            print(f"MISSED: {', '.join(row.name for row in self.missed)}" if self.missed else "bars met")
         return MISSED if self.missed else MET
 
 

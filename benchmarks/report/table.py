@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from .plots import file_name
 from .record import Record, Row, number, verdict
 
-_BUSY = 0.5
+_BUSY = 0.2
+"""Share of the processor above which what others took is worth a word."""
 _HEAD = """# Results
 
 Written by `make bench` from the records in `benchmarks/results/`; `make bench ONLY="training landscape"` measures a
@@ -43,7 +44,7 @@ def outcome(record: Record) -> str:
     asked = [row for row in record.rows if row.bar is not None]
     said = []
     if record.missed:
-        names = "; ".join(row.what for row in record.missed)
+        names = "; ".join(row.name for row in record.missed)
         said.append(f"**{len(record.missed)} of {len(asked)} bars MISSED**: {names}")
     elif record.rows:
         said.append(f"{len(asked)} of {len(asked)} bars met" if asked else "measured, no bar")
@@ -53,7 +54,9 @@ def outcome(record: Record) -> str:
 
 
 def _summary(records: Sequence[Record]) -> str:
-    lines = ["| benchmark | outcome |", "|---|---|"]
+    asked = sum(row.bar is not None for record in records for row in record.rows)
+    missed = sum(len(record.missed) for record in records)
+    lines = [f"**{asked - missed} of {asked} bars are met.**", "", "| benchmark | outcome |", "|---|---|"]
     lines += [f"| [{record.title}](#{_anchor(record.title)}) | {outcome(record)} |" for record in records]
     return "\n".join(lines) + "\n"
 
@@ -94,8 +97,8 @@ def _section(record: Record, machines: Sequence[dict[str, str]]) -> str:
 def _conditions(record: Record) -> str:
     said = "; ".join(f"{name}: {value}" for name, value in record.conditions.items())
     said = f"{said[0].upper()}{said[1:]}. " if said else ""
-    if record.busy > _BUSY:
-        said += f"**Others were at work** on the machine (load {record.busy:g} per core before): measure again."
+    if record.rows and record.others is not None and record.others > _BUSY:
+        said += f"**Others took {record.others:.0%} of the processor** meanwhile: measure again."
     return said.strip()
 
 

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from benchmarks.report import machine
 from benchmarks.report.__main__ import main, said_at_the_end
 from benchmarks.report.record import MET, MISSED, Curve, Record, Row, number, rates, read, times, write
 from benchmarks.report.table import page, row_line
@@ -13,7 +14,7 @@ MACHINE = {"processor": "one", "cores": "2"}
 
 
 def record(name: str = "speed", *rows: Row, **more: object) -> Record:
-    given = {"machine": MACHINE, "commit": "abc1234", "began": "2026-01-01T00:00:00Z", "busy": 0.1} | more
+    given = {"machine": MACHINE, "commit": "abc1234", "began": "2026-01-01T00:00:00Z", "others": 0.1} | more
     return Record(name, name.title(), "What was done.", {"threads": "2"}, list(rows), **given)
 
 
@@ -75,8 +76,10 @@ def test_the_page_names_missed_bars_failures_and_what_was_not_measured():
     assert "| [Broken](#broken) | **FAILED**: it ended with exit code 3 |" in text
     assert "`benchmarks/elsewhere.py`, 2026-01-01T00:00:00Z, commit abc1234, machine 2" in text
     assert "| processor | one | two |" in text
-    assert "Others were at work" not in text
-    assert "Others were at work" in page([record(busy=0.9)])
+    assert "**1 of 2 bars are met.**" in text
+    assert "Others took" not in text
+    row = Row("size", (1.0,), "GB")
+    assert "Others took 90% of the processor" in page([record("speed", row, others=0.9)])
 
 
 def test_a_record_survives_the_disk(tmp_path):
@@ -132,6 +135,20 @@ def test_one_that_misses_or_fails_stops_no_other_and_is_named(scripts, tmp_path,
 
 def test_what_is_said_at_the_end_is_empty_where_all_went_well():
     assert said_at_the_end([record("speed", Row("batch 64", (0.8,), "x", 0.7))]) == []
+
+
+def test_what_other_programs_take_is_what_is_taken_without_ones_own(monkeypatch):
+    busy, own, clock = iter((10.0, 14.0)), iter((1.0, 3.0)), iter((0.0, 4.0))
+    monkeypatch.setattr(machine, "_busy_seconds", lambda: next(busy))
+    monkeypatch.setattr(machine, "_own_seconds", lambda: next(own))
+    monkeypatch.setattr(machine.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    assert machine.Others().share() == 0.25
+
+
+def test_a_system_that_does_not_tell_is_not_accused(monkeypatch):
+    monkeypatch.setattr(machine, "_busy_seconds", lambda: None)
+    assert machine.Others().share() is None
 
 
 def test_a_benchmark_that_is_not_there_is_named(capsys):
