@@ -5,10 +5,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .record import Curve, Record
+from .record import Curve, Record, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_MANY_DECADES = 1e3
 
 
 def file_name(record: Record, curve: Curve) -> str:
@@ -49,7 +51,7 @@ def _lines(axes: "Axes", curve: Curve) -> None:
 
 
 def _frame(axes: "Axes", curve: Curve) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     from repviz.theme import LIGHT
 
@@ -57,12 +59,16 @@ def _frame(axes: "Axes", curve: Curve) -> None:
     axes.set_xlabel(curve.size, color=LIGHT.muted)
     axes.set_ylabel(curve.cost, color=LIGHT.muted)
     sizes = sorted({size for line in curve.lines.values() for size, _ in line})
-    axes.set_xticks(sizes, [f"{size:,g}" for size in sizes])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
+    costs = [cost for line in curve.lines.values() for _, cost in line]
+    # Over a few decades their powers suffice; within one or two the steps between them are needed.
+    between = (1.0,) if max(costs) > _MANY_DECADES * min(costs) else (1.0, 2.0, 5.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=between))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.set_facecolor(LIGHT.surface)
     axes.grid(color=LIGHT.grid, linewidth=0.8)
-    axes.minorticks_off()
     axes.tick_params(colors=LIGHT.muted, length=0)
     for side in axes.spines.values():
         side.set_visible(False)
