@@ -1,6 +1,7 @@
 """``create_app``: the dashboard of one runs folder. No globals: any number of apps can live in one process."""
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.drawing import Drawer, Pictures
 from repviz.dashboards.layout import shell
 from repviz.dashboards.manifest import Manifests
+from repviz.dashboards.page_files import ASSETS, PageDash, PageFiles
 from repviz.dashboards.pages import PAGES
+from repviz.dashboards.ready import get_ready
 from repviz.dashboards.routes import data_routes
 from repviz.figures.metrics import PANELS
 
@@ -51,7 +54,7 @@ def create_app(
     *,
     password: str | None = None,
     read_only: bool = False,
-) -> Dash:
+) -> PageDash:
     """The dashboard of ``runs_dir``, which need not exist yet.
 
     Args:
@@ -60,12 +63,12 @@ def create_app(
         password: asked for before anything is shown; None = nobody is asked.
         read_only: refuse requests that are not for reading; see ``guard.install``.
     """
-    app = Dash(
+    app = PageDash(
         "repviz",
         title="repviz",
         update_title=None,
-        assets_folder=str(Path(__file__).parent / "assets"),
-        assets_ignore=r"scheme\.js",
+        assets_folder=str(ASSETS),
+        assets_ignore=r".*",
         index_string=_INDEX,
         serve_locally=True,
         suppress_callback_exceptions=False,
@@ -74,6 +77,8 @@ def create_app(
     catalog = Catalog(Path(runs_dir))
     manifests = Manifests(catalog, FileCache(_FRAMES_BYTES))
     pictures = Pictures()
+    files = PageFiles()
+    files.install(app)
     app.layout = shell(pictures)
     for page in PAGES:
         page.register(app, catalog, manifests)
@@ -85,6 +90,7 @@ def create_app(
     if password is not None:
         login.install(app.server, password)
     asked_callback.install(app)
+    app.get_ready = partial(get_ready, catalog, manifests, files)
     app.server.register_error_handler(DependencyException, lambda _: ("there is no such script", HTTPStatus.NOT_FOUND))
     return app
 

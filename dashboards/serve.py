@@ -69,7 +69,7 @@ def make_server(
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     app = create_app(folder, guard.accepted_host(host), password=password, read_only=read_only)
     try:
-        return create_server(
+        server = create_server(
             app.server,
             host=host,
             port=port,
@@ -79,6 +79,8 @@ def make_server(
         )
     except (OSError, ValueError) as error:
         raise UserError(_advice(error, host, port)) from error
+    threading.Thread(target=app.get_ready, name="repviz-ready", daemon=True).start()
+    return server
 
 
 def address_of(server: "BaseWSGIServer | MultiSocketServer", host: str) -> str:

@@ -181,9 +181,11 @@ window.repviz = (() => {
 
   // --- Dash ---
 
-  /** Set properties of a Dash component. */
+  /** Set properties of a Dash component; those that it has already are not set again, for each costs a rendering. */
   function mirror(id, properties) {
-    window.dash_clientside.set_props(id, properties);
+    const had = window.dash_component_api.getLayout(id)?.props ?? {};
+    const others = Object.entries(properties).filter(([key, value]) => JSON.stringify(had[key]) !== JSON.stringify(value));
+    if (others.length) window.dash_clientside.set_props(id, Object.fromEntries(others));
   }
 
   /** An element with attributes and children; text is always text, never markup. */

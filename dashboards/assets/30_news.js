@@ -3,18 +3,40 @@
   const { state, data, on, emit, set } = repviz;
   const RUNS_EVERY = 3; // ticks
   const SUBSAMPLE = 20000; // medians of more points than this are taken of every k-th one
+  const early = new Map(); // answers that were asked for before Dash had built the page, by address
   const tags = {}; // what the server called the answer we have, per URL
   let ticks = 0;
   let busy = false;
   let again = false; // another run was chosen while an answer was awaited
   let failures = 0;
 
+  /** Ask what every page asks first: the answers come while Dash builds it. */
+  async function askEarly() {
+    const asked = (url) => early.set(url, fetch(url)).get(url);
+    try {
+      const runs = asked("data/runs");
+      const run = new URLSearchParams(location.search).get("run") ?? (await (await runs).clone().json()).runs[0]?.name;
+      if (!run || !(await asked(address(run, "manifest"))).ok) return;
+      // Not before the manifest, which says of which version they are at least.
+      for (const what of ["metrics", "sample"]) asked(address(run, what)).catch(() => {});
+    } catch {
+      // Whoever asks again says what is wrong.
+    }
+  }
+
+  /** `fetch`; once the answer to the same question that was asked early. */
+  function answerOf(url, options) {
+    const asked = early.get(url);
+    early.delete(url);
+    return asked ?? fetch(url, options);
+  }
+
   /**
    * The answer as JSON; null where nothing has changed since the answer whose name is in `tags`, by address. Throws an
    * Error with the server's reason.
    */
   async function ask(url, tags) {
-    const response = await fetch(url, tags[url] ? { headers: { "If-None-Match": tags[url] } } : {});
+    const response = await answerOf(url, tags[url] ? { headers: { "If-None-Match": tags[url] } } : {});
     if (response.status === 304) return null;
     if (!response.ok) throw await problem(response);
     const answer = await response.json();
@@ -88,7 +110,7 @@
   }
 
   async function askRows(run) {
-    const response = await fetch(address(run, "metrics"));
+    const response = await answerOf(address(run, "metrics"));
     if (!response.ok) return true; // the manifest says what is wrong with the table
     const rows = await response.json();
     if (run === state.run) data.rows = rows;
@@ -98,7 +120,7 @@
   async function askSample(run, version) {
     data.sampleProblem = null;
     if (version === null) return true;
-    const response = await fetch(address(run, "sample"));
+    const response = await answerOf(address(run, "sample"));
     if (!response.ok) {
       data.sampleProblem = (await problem(response)).message;
       return true;
@@ -140,4 +162,5 @@
   });
 
   repviz.offer({ tick, ask, address, problem });
+  askEarly();
 })();

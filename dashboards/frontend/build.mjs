@@ -1,4 +1,5 @@
-// Builds what dashboards/assets takes from npm: regl-scatterplot as one script, the font, and their licences.
+// Builds what dashboards/assets takes from npm: regl-scatterplot and a part of plotly.js as one script each, the font,
+// and their licences.
 // `npm install && npm run build` in this folder; the results are committed.
 import { build } from "esbuild";
 import { copyFile, readFile, readdir, writeFile } from "node:fs/promises";
@@ -79,24 +80,49 @@ const manifest = async (name) => JSON.parse(await readFile(`node_modules/${name}
 
 async function licence(name) {
   const file = (await readdir(`node_modules/${name}`)).find((f) => /^licen[cs]e/i.test(f));
-  return `${name} ${(await manifest(name)).version}\n\n${(await readFile(`node_modules/${name}/${file}`, "utf8")).trim()}\n`;
+  const { version, license } = await manifest(name);
+  // A few packages name their licence without bringing its text.
+  const text = file ? await readFile(`node_modules/${name}/${file}`, "utf8") : `${license}; the package has no text of it`;
+  return `${name} ${version}\n\n${text.trim()}\n`;
 }
 
+const common = { bundle: true, minify: true, format: "iife", target: "es2020", charset: "utf8", legalComments: "none" };
+
 await build({
+  ...common,
   entryPoints: ["scatterplot.js"],
-  bundle: true,
-  minify: true,
-  format: "iife",
   globalName: "reglScatterplot",
-  target: "es2020",
-  charset: "utf8",
-  legalComments: "none",
   plugins: [shapes],
   banner: {
     js: "/* regl-scatterplot (MIT), with point shapes, and what it needs; licences: 10_regl_scatterplot.LICENSE.txt */",
   },
   outfile: path.join(assets, "10_regl_scatterplot.js"),
 });
+
+// What esbuild has put into a bundle is counted by the packages that its inputs lie in.
+async function buildWithLicences(name, what) {
+  const { metafile } = await build({
+    ...common,
+    entryPoints: [`${name}.js`],
+    define: { global: "window" },
+    loader: { ".css": "empty" }, // of maps, which are not taken
+    metafile: true,
+    banner: { js: `/* ${what}; licences: 10_${name}.LICENSE.txt */` },
+    outfile: path.join(assets, `10_${name}.js`),
+  });
+  const inputs = Object.entries(metafile.inputs).filter(([file]) => !file.endsWith(".css"));
+  const packages = inputs.map(([file]) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1]);
+  await writeLicences(name, new Set(packages.filter(Boolean)));
+}
+
+async function writeLicences(name, packages) {
+  const rule = `\n${"-".repeat(80)}\n\n`;
+  const texts = await Promise.all([...packages].sort().map(licence));
+  await writeFile(path.join(assets, `10_${name}.LICENSE.txt`), texts.join(rule));
+}
+
+await buildWithLicences("plotly_light", "a part of plotly.js (MIT) and what it needs");
+await buildWithLicences("regenerator", "regenerator-runtime (MIT)");
 
 // regl-scatterplot comes with its dependencies already inlined, so they are counted by what it asks for.
 const bundled = new Set();
@@ -106,9 +132,7 @@ async function take(name) {
   for (const needed of Object.keys((await manifest(name)).dependencies ?? {})) await take(needed);
 }
 await take("regl-scatterplot");
-const rule = `\n${"-".repeat(80)}\n\n`;
-const texts = await Promise.all([...bundled].sort().map(licence));
-await writeFile(path.join(assets, "10_regl_scatterplot.LICENSE.txt"), texts.join(rule));
+await writeLicences("regl_scatterplot", bundled);
 
 for (const subset of ["latin", "latin-ext"]) {
   await copyFile(
