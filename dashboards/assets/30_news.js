@@ -129,7 +129,7 @@
     const { header, offset } = repviz.unpack(buffer);
     const labels = new Int16Array(buffer, offset, header.n);
     const splits = new Int8Array(buffer, offset + 2 * header.n, header.n);
-    if (run === state.run) data.sample = { n: header.n, columns: header.columns, hasText: header.has_text, labels, splits, version, ...prepared(labels) };
+    if (run === state.run) data.sample = { n: header.n, columns: header.columns, hasText: header.has_text, labels, splits, version, ...prepared(labels), splitCounts: countsOf(splits) };
     return true;
   }
 
@@ -144,7 +144,22 @@
       if (!members.has(labels[row])) members.set(labels[row], []);
       members.get(labels[row]).push(row);
     }
-    return { colors, members };
+    return { colors, members, classCounts: countsOf(labels) };
+  }
+
+  /** How many points, or how many of some rows, have each value, ascending; -1 stands for all below 0 and is last. */
+  function countsOf(values, rows = null) {
+    const found = new Uint32Array(1 + values.reduce((most, value) => Math.max(most, value), 0));
+    const n = rows?.length ?? values.length;
+    let none = 0;
+    for (let i = 0; i < n; i++) {
+      const value = values[rows === null ? i : rows[i]];
+      if (value < 0) none++;
+      else found[value]++;
+    }
+    const counts = new Map();
+    found.forEach((count, value) => count && counts.set(value, count));
+    return none ? counts.set(-1, none) : counts;
   }
 
   function forget(message) {
@@ -161,6 +176,6 @@
     else tick();
   });
 
-  repviz.offer({ tick, ask, address, problem });
+  repviz.offer({ tick, ask, address, problem, countsOf });
   askEarly();
 })();

@@ -216,6 +216,18 @@
         map.filter();
       }
     }
+
+    /** Other rows are selected, and nothing else is different: a million points are not coloured again for it. */
+    restress() {
+      if (!data.manifest || !data.sample) return;
+      const selected = repviz.shownSelection();
+      for (const map of this.maps) {
+        if (!map.look) continue;
+        map.look = { ...map.look, selected };
+        map.filter();
+        map.drawOverlay();
+      }
+    }
   }
 
   /** What part of a layer's plane is shown: that of all epochs of the run, or the frame's own. */
@@ -235,7 +247,8 @@
   const styleAll = () => grids.forEach((grid) => grid.style());
 
   on("state", (changed) => {
-    if (["theme", "classes", "splits", "labels", "selection", "tool"].some((key) => changed.has(key))) styleAll();
+    if (["theme", "classes", "splits", "labels", "tool"].some((key) => changed.has(key))) styleAll();
+    else if (changed.has("selection")) grids.forEach((grid) => grid.restress());
     if (changed.has("page")) drawAll(0);
     else if (changed.has("color")) drawAll(0);
     else if (["method", "axes", "layer"].some((key) => changed.has(key))) drawAll(400);

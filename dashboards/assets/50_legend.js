@@ -1,8 +1,9 @@
 // Classes and splits: what the colours and shapes mean, which are shown, and which one is stressed for a moment.
 (() => {
   const { state, data, on, set, element } = repviz;
-  const NO_CLASS = -1;
+  const MOST = 60; // classes in the list at once: with more of them, those whose name has what is typed
   let mount = null;
+  let sought = "";
 
   function build() {
     if (!mount || !data.manifest || !data.sample) return mount?.replaceChildren();
@@ -13,10 +14,34 @@
       heading("Splits", "splits"),
       element("div", { class: "legend-splits" }, ...data.config.splits.map(splitEntry).filter(Boolean)),
       heading("Classes", "classes"),
-      element("div", { class: "legend-list" }, ...classCounts().map(classEntry)),
+      data.sample.classCounts.size > MOST ? finder() : "",
+      element("div", { class: "legend-list" }, ...classEntries()),
     );
     mount.querySelector(".legend-list").scrollTop = scrolled;
     if (focused) mount.querySelector(`[data-key="${focused}"]`)?.focus();
+  }
+
+  function finder() {
+    const field = element("input", { type: "search", class: "legend-find", "data-key": "find", placeholder: "find a class", "aria-label": "find a class" });
+    field.value = sought;
+    field.addEventListener("input", () => {
+      sought = field.value;
+      mount.querySelector(".legend-list").replaceChildren(...classEntries());
+    });
+    return field;
+  }
+
+  /** The classes that are sought, the chosen ones first, and how many more there are. */
+  function classEntries() {
+    const all = [...data.sample.classCounts];
+    if (all.length <= MOST) return all.map(classEntry);
+    const part = sought.trim().toLowerCase();
+    const found = all.filter(([label]) => repviz.nameOf(label).toLowerCase().includes(part));
+    const chosen = (label) => state.classes?.includes(label) ?? false;
+    const first = [...found.filter(([label]) => chosen(label)), ...found.filter(([label]) => !chosen(label))].slice(0, MOST);
+    const more = found.length - first.length;
+    const note = found.length ? `${more.toLocaleString("en")} more: find them by name` : "no class has this in its name";
+    return [...first.map(classEntry), more || !found.length ? element("p", { class: "legend-note" }, note) : ""];
   }
 
   /** What the colours say, where they do not say the class. */
@@ -62,18 +87,10 @@
   }
 
   function splitEntry(name, code) {
-    const count = data.sample.splits.reduce((sum, split) => sum + (split === code), 0);
+    const count = data.sample.splitCounts.get(code);
     if (!count) return null;
     const shape = element("span", { class: `shape shape-${name}`, "aria-hidden": "true" });
     return entry("splits", code, shape, name, count);
-  }
-
-  /** [class, number of points], in the order of the classes, those without a class last. */
-  function classCounts() {
-    const counts = new Map();
-    for (const label of data.sample.labels) counts.set(Math.max(label, NO_CLASS), (counts.get(Math.max(label, NO_CLASS)) ?? 0) + 1);
-    const order = (label) => (label === NO_CLASS ? Infinity : label);
-    return [...counts].sort(([a], [b]) => order(a) - order(b));
   }
 
   function classEntry([label, count]) {

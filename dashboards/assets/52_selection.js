@@ -34,12 +34,21 @@
     if (!state.selection || !data.sample) return null;
     const among = shownRows();
     if (visible.of !== state.selection || visible.among !== among || visible.n !== data.sample.n) {
-      const there = among && new Set(among);
-      const left = state.selection.filter((row) => row < data.sample.n && (!there || there.has(row)));
-      const rows = left.length === state.selection.length ? state.selection : left;
+      const rows = among === null ? existing(state.selection) : inBoth(state.selection, among);
       visible = { of: state.selection, among, n: data.sample.n, rows };
     }
     return visible.rows;
+  }
+
+  /** Those of ascending rows that the sample has; the same array where it has all. */
+  const existing = (rows) => (rows.at(-1) < data.sample.n ? rows : rows.filter((row) => row < data.sample.n));
+
+  /** Those of ascending `rows` that are also in `others`; the same array where all are. */
+  function inBoth(rows, others) {
+    const there = new Uint8Array(data.sample.n);
+    for (const row of others) there[row] = 1;
+    const left = rows.filter((row) => there[row]);
+    return left.length === rows.length ? rows : left;
   }
 
   /** Change the selection: `how` is replace, add or remove; `rows` ascending; `says` is told beside the count. */
@@ -75,7 +84,7 @@
       repviz.grids.forEach((grid) => grid.fitColumns()); // there is more or less room now
     }
     if (hides) return;
-    const rows = (state.selection ?? []).filter((row) => row < data.sample.n);
+    const rows = existing(state.selection ?? []);
     const turn = ++drawn;
     const accuracy = await accuracyOf(rows);
     if (turn !== drawn) return;
@@ -97,12 +106,7 @@
   const button = (text, onclick) => element("button", { type: "button", class: "link", onclick }, text);
 
   function classesOf(rows) {
-    const counts = new Map();
-    for (const row of rows) {
-      const label = Math.max(-1, data.sample.labels[row]);
-      counts.set(label, (counts.get(label) ?? 0) + 1);
-    }
-    const most = [...counts].sort((a, b) => b[1] - a[1]);
+    const most = [...repviz.countsOf(data.sample.labels, rows)].sort((a, b) => b[1] - a[1]);
     const made = most.slice(0, NAMED).map(([label, count]) => {
       return element("span", { class: "chip" }, swatch(label), `${nameOf(label)} ${count.toLocaleString("en")}`);
     });
