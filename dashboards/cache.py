@@ -37,6 +37,12 @@ class BoundedCache:
                 self._drop(next(iter(self._entries)))
         return value
 
+    def peek(self, key: Hashable) -> Any:
+        """The value kept for ``key``, whatever its stamp; None where there is none."""
+        with self._lock:
+            entry = self._entries.get(key)
+        return None if entry is None else entry[2]
+
     @property
     def n_bytes(self) -> int:
         """What the kept values take."""
@@ -73,3 +79,11 @@ def stamp_of(path: Path) -> Stamp:
     """What changes whenever a file is replaced or written to: modification time, size and inode."""
     status = path.stat()
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def stamp_or_none(path: Path) -> Stamp | None:
+    """``stamp_of``; None where there is no such file."""
+    try:
+        return stamp_of(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None

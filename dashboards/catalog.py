@@ -5,9 +5,13 @@ out of the runs folder is treated as if it were not there.
 """
 
 import os
+import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from repviz.dashboards.cache import Stamp
+from repviz.dashboards.listed import Listed, Listing, version_of
 from repviz.store import artifacts, run_folder
 from repviz.store.artifacts import ARTIFACTS, artifact_path, error_path
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError
@@ -27,10 +31,17 @@ class Catalog:
     def __init__(self, runs_dir: Path) -> None:
         """Args: the folder; it need not exist yet."""
         self.runs_dir = Path(runs_dir)
+        self._listed = Listed()
+
+    def runs(self) -> list["RunFiles"]:
+        """All runs, newest first (their names are times)."""
+        return [self._files(name) for name in self.names()]
 
     def names(self) -> list[str]:
         """Names of the runs, newest first (they are times)."""
-        return sorted((name for name in self._folders() if self._is_run(name)), reverse=True)
+        return sorted(
+            (name for name in self._folders() if self._is_plain_run(name) or self._is_run(name)), reverse=True
+        )
 
     def find(self, name: str) -> "RunFiles":
         """The run called ``name``.
@@ -40,13 +51,24 @@ class Catalog:
         """
         if name not in self._folders() or not self._is_run(name):
             raise NotThereError(f"there is no run {name!r} in {self.runs_dir}")
-        return RunFiles(self.runs_dir / name, self.runs_dir)
+        return self._files(name)
+
+    def _files(self, name: str) -> "RunFiles":
+        return RunFiles(self.runs_dir / name, self.runs_dir, self._listed)
 
     def _folders(self) -> list[str]:
         try:
             return os.listdir(self.runs_dir)
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+    def _is_plain_run(self, name: str) -> bool:
+        """Whether it is a run without any link, which lies where it must; cheap, for there may be thousands."""
+        folder = os.path.join(self.runs_dir, name)
+        try:
+            return stat.S_ISDIR(os.lstat(folder).st_mode) and stat.S_ISREG(os.lstat(f"{folder}/{RUN_FILE}").st_mode)
+        except OSError:
+            return False
 
     def _is_run(self, name: str) -> bool:
         return is_within(self.runs_dir / name / RUN_FILE, self.runs_dir)
@@ -55,10 +77,11 @@ class Catalog:
 class RunFiles:
     """The files of one run; each is checked to lie in the runs folder before it is read."""
 
-    def __init__(self, path: Path, runs_dir: Path) -> None:
-        """Args: the run, and the folder that its files must lie in."""
+    def __init__(self, path: Path, runs_dir: Path, listed: Listed) -> None:
+        """Args: the run, the folder that its files must lie in, and what its folders held when last looked at."""
         self.path = path
         self._root = runs_dir
+        self._listed = listed
 
     @property
     def name(self) -> str:
@@ -114,41 +137,63 @@ class RunFiles:
 
     def kinds(self) -> list[str]:
         """Kinds with an artifact or a recorded error."""
+        return [kind for kind in self._folders() if self.listing(kind).n_files]
+
+    def listing(self, kind: str) -> Listing:
+        """The files of ``kind`` as they are named; none for a kind that is not there."""
+        within = kind in self._folders() and is_within(self.path / ARTIFACTS / kind, self._root)
+        return self._listed.folder(self.path / ARTIFACTS / kind) if within else Listing({}, {}, frozenset())
+
+    def _folders(self) -> list[str]:
         if not is_within(self.path / ARTIFACTS, self._root):
             return []
-        return [kind for kind in artifacts.kinds(self.path) if is_within(self.path / ARTIFACTS / kind, self._root)]
+        try:
+            return sorted(filter(artifacts.is_kind, os.listdir(self.path / ARTIFACTS)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def files(self, kind: str) -> dict[int, Path]:
         """Artifacts of ``kind`` by epoch, ascending; none for a kind that is not there.
 
         One of the whole run stands at the epoch that it goes up to, a damaged one at 0.
         """
-        if kind not in self.kinds():
-            return {}
-        paths = {epoch: artifact_path(self.path, kind, epoch) for epoch in artifacts.epochs(self.path, kind)}
-        if artifacts.has_run_artifact(self.path, kind):
-            paths[self._run_artifact_epoch(kind)] = artifact_path(self.path, kind, artifacts.WHOLE_RUN)
-        # Their folder lies where it must: only a link can still lead elsewhere.
-        return {e: path for e, path in paths.items() if not path.is_symlink() or is_within(path, self._root)}
+        return {epoch: path for epoch, (path, _) in self.stamped(kind).items()}
 
-    def _run_artifact_epoch(self, kind: str) -> int:
-        path = artifact_path(self.path, kind, artifacts.WHOLE_RUN)
-        if path.is_symlink() and not is_within(path, self._root):
-            return 0
-        try:
-            return artifacts.run_artifact_epoch(self.path, kind)
-        except (FileNotFoundError, DamagedFileError, NewerFormatError, KeyError):
-            return 0  # whoever draws it will say what is wrong with it
+    def stamped(self, kind: str) -> dict[int, tuple[Path, Stamp]]:
+        """``files``, each with what tells one version of it from the next."""
+        listing, found = self.listing(kind), {}
+        for epoch, stamp in listing.artifacts.items():
+            path = artifact_path(self.path, kind, epoch)
+            # Their folder lies where it must: only a link can still lead elsewhere.
+            if path.name not in listing.links or is_within(path, self._root):
+                found[self._run_artifact_epoch(kind, stamp) if epoch is artifacts.WHOLE_RUN else epoch] = (path, stamp)
+        return found
+
+    def told(self, kind: str) -> dict[str, list[Any]]:
+        """``epochs`` of the artifacts of ``kind``, and their ``versions``: of thousands, not one is touched for it."""
+        listing = self.listing(kind)
+        if not listing.links and artifacts.WHOLE_RUN not in listing.artifacts:
+            return listing.told
+        known = self.stamped(kind)
+        return {"epochs": list(known), "versions": [version_of(stamp) for _, stamp in known.values()]}
+
+    def _run_artifact_epoch(self, kind: str, stamp: Stamp) -> int:
+        def read() -> int:
+            try:
+                return artifacts.run_artifact_epoch(self.path, kind)
+            except (FileNotFoundError, DamagedFileError, NewerFormatError, KeyError):
+                return 0  # whoever draws it will say what is wrong with it
+
+        return self._listed.content(artifact_path(self.path, kind, artifacts.WHOLE_RUN), stamp, read)
 
     def errors(self, kind: str) -> dict[int | None, dict[str, Any]]:
         """What went wrong for ``kind``, by epoch; last, at None, what went wrong with the whole run."""
-        if kind not in self.kinds():
-            return {}
-        found: dict[int | None, Any] = artifacts.errors(self.path, kind) | {
-            artifacts.WHOLE_RUN: artifacts.run_error(self.path, kind)
-        }
-        within = (e for e in found if found[e] and is_within(error_path(self.path, kind, e), self._root))
-        return {epoch: found[epoch] for epoch in within}
+        listing, found = self.listing(kind), {}
+        for epoch, stamp in listing.errors.items():
+            path = error_path(self.path, kind, epoch)
+            if path.name not in listing.links or is_within(path, self._root):
+                found[epoch] = self._listed.content(path, stamp, partial(artifacts.error, self.path, kind, epoch))
+        return {epoch: error for epoch, error in found.items() if error is not None}
 
     def artifact(self, kind: str, epoch: int) -> Path:
         """The file of ``kind`` at ``epoch``.
@@ -156,10 +201,13 @@ class RunFiles:
         Raises:
             NotThereError: there is none.
         """
-        files = self.files(kind)
-        if epoch not in files:
+        listing = self.listing(kind)
+        path = artifact_path(self.path, kind, epoch) if epoch in listing.artifacts else None
+        if path is None or path.name in listing.links or artifacts.WHOLE_RUN in listing.artifacts:
+            path = self.files(kind).get(epoch)
+        if path is None:
             raise NotThereError(f"run {self.name} has no {kind!r} at epoch {epoch}")
-        return files[epoch]
+        return path
 
     def sample(self) -> Path:
         """The file of the fixed sample.

@@ -11,7 +11,7 @@ import xarray as xr
 from plotly.io.json import to_json_plotly
 
 from repviz.dashboards.asked_view import choices_of, guarded, known, layers_of
-from repviz.dashboards.cache import BoundedCache, stamp_of
+from repviz.dashboards.cache import BoundedCache, stamp_of, stamp_or_none
 from repviz.dashboards.catalog import NotThereError, RunFiles
 from repviz.figures.registry import Figure, Picture, figure_kinds, picture_of
 from repviz.figures.view import View
@@ -86,7 +86,10 @@ class Drawer:
             whole = picture.with_beside(asked, epoch, list(files), beside)
             return _drawn_by(picture.figure, picture, dataset, whole, run.name, epochs=list(files))
 
-        stamps = [stamp_of(path), *(_stamp(files[other]) for other in picture.wanted_beside(view, epoch, list(files)))]
+        stamps = [
+            stamp_of(path),
+            *(stamp_or_none(files[other]) for other in picture.wanted_beside(view, epoch, list(files))),
+        ]
         return self._drawn.get((path, picture.name, repr(view)), tuple(stamps), make, len)
 
     def over_epochs(self, run: RunFiles, picture: Picture, view: View) -> bytes:
@@ -142,14 +145,6 @@ def history(
         join="outer",
     )
     return joined, damaged
-
-
-def _stamp(path: Path) -> object:
-    """What tells one version of a file from the next; None where it is gone by now."""
-    try:
-        return stamp_of(path)
-    except FileNotFoundError:
-        return None
 
 
 def _drawn_by(

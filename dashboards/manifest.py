@@ -1,27 +1,28 @@
 """What a page polls: the state of a run, its epochs, and the box that each map is drawn in. Small and cheap."""
 
-import contextlib
 import hashlib
 import math
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from repviz.dashboards.cache import FileCache, Stamp, stamp_of
+from repviz.dashboards.cache import BoundedCache, FileCache, Stamp, stamp_of, stamp_or_none
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
 from repviz.dashboards.frames import KIND, header_of, n_bytes, read_frames
+from repviz.dashboards.listed import version_of
+from repviz.dashboards.news import since
 from repviz.dashboards.values import values_of
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError
 from repviz.store.listing import best_row
-from repviz.store.metrics_table import Row, read_metrics
+from repviz.store.metrics_table import METRICS_FILE, Row, read_metrics
+from repviz.store.run_folder import RUN_FILE
 from repviz.theme import class_colors
 
 UNREADABLE = (DamagedFileError, NewerFormatError, ValueError)
 """What reading an artifact may raise about its content."""
-
-Stamps = dict[int, tuple[Path, Stamp]]
-"""Files by epoch, with what tells one version of a file from the next."""
 
 _RUN_FACTS = ("progress", "max_epochs", "classes", "kinds", "data", "started", "ended", "error")
 BASELINE = "logistic_regression"
@@ -40,12 +41,24 @@ class Manifests:
         self._frames = frames
         self._extents: dict[Path, tuple[Stamp, dict[str, dict[str, list[float]]]]] = {}
         self._listed: dict[Path, tuple[Stamp, list[dict[str, str]]]] = {}
-        self._tables = FileCache(16_000_000)
+        self._tables = FileCache(64_000_000)
+        self._ended = BoundedCache(32_000_000)
+        self._told = BoundedCache(64_000_000)
+        self._boxes: dict[Path, tuple[str, dict[str, dict[str, list[float]]]]] = {}
         self._lock = threading.Lock()
 
     def of_runs(self) -> list[dict[str, Any]]:
         """One short entry per run, newest first."""
-        return [self._entry(name) for name in self._catalog.names()]
+        return [self.kept_of_ended(run, "list", partial(self._entry, run)) for run in self._catalog.runs()]
+
+    def kept_of_ended(self, run: RunFiles, what: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """``make()``, whose ``state`` is that of the run: made once for a run that has ended and is not touched again.
+
+        That one is running is asked anew: its process may have gone without a word.
+        """
+        stamps = tuple(stamp_or_none(run.path / name) for name in (RUN_FILE, METRICS_FILE))
+        entry = self._ended.get((run.path, what), stamps, make, lambda found: len(str(found)))
+        return make() if entry.get("state") == "running" else entry
 
     def of_run(self, run: RunFiles) -> dict[str, Any]:
         """What a page has to know of ``run``; equal content has an equal ``signature``."""
@@ -54,22 +67,39 @@ class Manifests:
         content |= {key: info.get(key) for key in _RUN_FACTS if key in info}
         content["colors"] = class_colors(len(info.get("classes") or []))
         content["metrics"] = self._metrics(run, content)
-        stamps = {kind: _stamps(run.files(kind)) for kind in run.kinds()}
-        content["artifacts"] = {
-            kind: {"epochs": list(known), "versions": [_version(stamp) for _, stamp in known.values()]}
-            for kind, known in stamps.items()
-        }
+        content["artifacts"] = {kind: run.told(kind) for kind in run.kinds()}
         content["values"] = {
             kind: found
-            for kind, known in stamps.items()
-            if known and (found := self._values(*list(known.values())[-1]))
+            for kind, told in content["artifacts"].items()
+            if told["epochs"] and (found := self._values(run, kind, told["epochs"][-1]))
         }
         content["baseline"] = self._baseline(run, content)
         content["errors"] = _errors(run)
         content["sample"] = self._sample_version(run)
-        content["extents"] = self._all_extents(stamps.get(KIND, {}))
-        content["signature"] = hashlib.sha1(repr(content).encode(), usedforsecurity=False).hexdigest()
+        content["extents"] = self._all_extents(run)
+        content["signature"] = self._signature(run, content)
+        self._told.get(content["signature"], None, lambda: (content, self._rows_or_none(run)), _content_bytes)
         return content
+
+    def _signature(self, run: RunFiles, content: dict[str, Any]) -> str:
+        """Of thousands of epochs only the digest of their listing is looked at."""
+        listings = {kind: run.listing(kind).digest for kind in content["artifacts"]}
+        text = repr({**content, "artifacts": listings, "metrics": content["metrics"]["version"]})
+        return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def since(self, signature: str, content: dict[str, Any]) -> dict[str, Any]:
+        """What of ``content`` a page lacks that knows the manifest called ``signature``; see ``news.since``.
+
+        All of it where that one is no longer remembered.
+        """
+        before, after = (self._told.peek(name) for name in (signature, content["signature"]))
+        return content if before is None or after is None else since(*before, *after)
+
+    def _rows_or_none(self, run: RunFiles) -> list[Row]:
+        try:
+            return self.rows(run)
+        except (OSError, ValueError, KeyError):
+            return []  # the manifest names the problem
 
     def rows(self, run: RunFiles) -> list[Row]:
         """Rows of the metrics table, read again only when the file has changed."""
@@ -92,10 +122,9 @@ class Manifests:
     def _read(self, path: Path) -> dict[str, bytes]:
         return self._frames.get(path, read_frames, n_bytes)
 
-    def _entry(self, name: str) -> dict[str, Any]:
-        entry: dict[str, Any] = {"name": name, "state": "damaged", "epoch": None, "max_epochs": None, "best": None}
+    def _entry(self, run: RunFiles) -> dict[str, Any]:
+        entry: dict[str, Any] = {"name": run.name, "state": "damaged", "epoch": None, "max_epochs": None, "best": None}
         try:
-            run = self._catalog.find(name)
             info, rows = run.info(), self.rows(run)
         except (NotThereError, OSError, ValueError, KeyError):
             return entry
@@ -122,11 +151,16 @@ class Manifests:
             rows, path = [], None
         return {
             "epochs": [row["epoch"] for row in rows],
-            "version": _version(stamp_of(path)) if path is not None else "",
+            "version": version_of(stamp_of(path)) if path is not None else "",
         }
 
-    def _values(self, path: Path, stamp: Stamp) -> list[dict[str, str]]:
+    def _values(self, run: RunFiles, kind: str, newest: int) -> list[dict[str, str]]:
         """What the newest artifact of a kind knows of every point of the sample."""
+        try:
+            path = run.artifact(kind, newest)
+            stamp = stamp_of(path)
+        except (NotThereError, FileNotFoundError):  # gone since it was listed
+            return []
         with self._lock:
             known = self._listed.get(path)
         if known is not None and known[0] == stamp:
@@ -148,20 +182,28 @@ class Manifests:
 
     def _sample_version(self, run: RunFiles) -> str | None:
         try:
-            return _version(stamp_of(run.sample()))
+            return version_of(stamp_of(run.sample()))
         except (NotThereError, FileNotFoundError):
             return None
 
-    def _all_extents(self, known: Stamps) -> dict[str, dict[str, list[float]]]:
+    def _all_extents(self, run: RunFiles) -> dict[str, dict[str, list[float]]]:
         """Per method and layer the box that holds the map of every epoch known so far, newest looked at first."""
+        digest = run.listing(KIND).digest
+        with self._lock:
+            before = self._boxes.get(run.path)
+        if before is not None and before[0] == digest:
+            return before[1]
         over = time.monotonic() + _LOOK_SECONDS
         boxes: dict[str, dict[str, list[float]]] = {}
-        for path, stamp in reversed(known.values()):
+        for path, stamp in reversed(run.stamped(KIND).values()):
             for method, layers in self._extents_of(path, stamp, look=time.monotonic() < over).items():
                 for layer, limits in layers.items():
                     box = boxes.setdefault(method, {}).setdefault(layer, list(limits))
                     box[0::2] = map(min, box[0::2], limits[0::2])
                     box[1::2] = map(max, box[1::2], limits[1::2])
+        if time.monotonic() < over:  # every one was looked at
+            with self._lock:
+                self._boxes[run.path] = (digest, boxes)
         return boxes
 
     def _extents_of(self, path: Path, stamp: Stamp, *, look: bool) -> dict[str, dict[str, list[float]]]:
@@ -181,12 +223,9 @@ class Manifests:
         return found
 
 
-def _stamps(files: dict[int, Path]) -> Stamps:
-    found = {}
-    for epoch, path in files.items():
-        with contextlib.suppress(FileNotFoundError):  # gone since it was listed
-            found[epoch] = (path, stamp_of(path))
-    return found
+def _content_bytes(told: tuple[dict[str, Any], list[Row]]) -> int:
+    content, _ = told  # the rows are shared with the cache of tables
+    return 2000 + 150 * sum(len(kind["epochs"]) for kind in content["artifacts"].values())
 
 
 def _errors(run: RunFiles) -> dict[str, Any]:
@@ -208,8 +247,3 @@ def _errors(run: RunFiles) -> dict[str, Any]:
     for epoch, kind, error in found:
         kinds[kind]["last"] = {"epoch": epoch, **{name: str(error.get(name, "")) for name in texts[:2]}}
     return {"count": len(found), "last": last, "kinds": dict(sorted(kinds.items()))}
-
-
-def _version(stamp: Stamp) -> str:
-    modified, size, inode = stamp
-    return f"{modified:x}-{size:x}-{inode:x}"

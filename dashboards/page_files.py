@@ -76,4 +76,6 @@ class PageFiles:
 def _joined(folder: Path, kind: str) -> bytes:
     """The files' contents; each script is a statement of its own, whatever its neighbor ends with."""
     files = sorted(path for path in folder.glob(f"*.{kind}") if path.name not in _ALONE)
-    return b"\n;\n".join(path.read_bytes() for path in files) if kind == "js" else b"\n".join(map(Path.read_bytes, files))
+    return (
+        b"\n;\n".join(path.read_bytes() for path in files) if kind == "js" else b"\n".join(map(Path.read_bytes, files))
+    )

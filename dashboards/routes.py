@@ -40,11 +40,16 @@ def data_routes(
     @routes.get("/runs/<run>/manifest")
     def manifest(run: str) -> Response:
         content = manifests.of_run(catalog.find(run))
+        known = request.args.get("since")
+        if known is not None:
+            return _never_kept(None if known == content["signature"] else manifests.since(known, content))
+        if request.if_none_match.contains(content["signature"]):
+            return _same_or_new(Response(), content["signature"])
         return _same_or_new(jsonify(content), content["signature"])
 
     @routes.get("/runs/<run>/metrics")
     def metrics(run: str) -> Response:
-        rows = manifests.rows(catalog.find(run))
+        rows = manifests.rows(catalog.find(run))[request.args.get("from", 0, type=int) :]
         # A loss that has become infinite is a number in the table, but not in JSON.
         return jsonify([{k: v if np.isfinite(v) else None for k, v in row.items()} for row in rows])
 
@@ -157,6 +162,13 @@ def _same_or_new(response: Response, tag: str | None = None) -> Response:
     else:
         response.set_etag(tag)
     return response.make_conditional(request)
+
+
+def _never_kept(content: dict[str, Any] | None) -> Response:
+    """JSON that nobody asks for twice; no content where there is nothing new."""
+    response = Response(status=HTTPStatus.NO_CONTENT) if content is None else jsonify(content)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _dataset_bytes(dataset: xr.Dataset) -> int:

@@ -35,24 +35,27 @@ class RunsTable:
         Args:
             names: of the runs; default: all.
         """
-        found = self._catalog.names() if names is None else list(names)
-        configs = {name: self._config(name) for name in found}
+        found = self._catalog.runs() if names is None else [self._catalog.find(name) for name in names]
+        configs = {run.name: self._config(run) for run in found}
         keys = differing({name: config for name, config in configs.items() if config is not None})
         return {
-            "runs": [self._entry(name, configs[name], keys) for name in found],
+            "runs": [self._entry(run, configs[run.name], keys) for run in found],
             "differing": keys,
         }
 
-    def _entry(self, name: str, config: Mapping[str, str] | None, keys: list[str]) -> dict[str, Any]:
-        entry: dict[str, Any] = {"name": name, "state": "damaged", "problem": None, "best": {}, "config": {}}
+    def _entry(self, run: RunFiles, config: Mapping[str, str] | None, keys: list[str]) -> dict[str, Any]:
+        entry: dict[str, Any] = {"name": run.name, "state": "damaged", "problem": None, "best": {}, "config": {}}
         if config is not None:
             entry["config"] = {key: config.get(key, ABSENT) for key in keys}
+        return entry | self._manifests.kept_of_ended(run, "table", lambda: self._facts(run))
+
+    def _facts(self, run: RunFiles) -> dict[str, Any]:
+        entry: dict[str, Any] = {}
         try:
-            run = self._catalog.find(name)
             info, rows = run.info(), self._manifests.rows(run)
             entry["size"] = self._size(run)
         except (NotThereError, OSError, ValueError, KeyError) as error:
-            return entry | {"problem": str(error)}
+            return {"problem": str(error)}
         best = best_row(rows, "val_accuracy")
         entry |= {
             "state": info["state"],
@@ -65,10 +68,10 @@ class RunsTable:
         }
         return entry
 
-    def _config(self, name: str) -> dict[str, str] | None:
+    def _config(self, run: RunFiles) -> dict[str, str] | None:
         """The configuration with dotted keys; None where there is none that can be read."""
         try:
-            path = self._catalog.find(name).config_file()
+            path = run.config_file()
             read = self._configs.get
             return None if path is None else read(path, lambda p: flat(read_config(p)), lambda found: 200 * len(found))
         except (NotThereError, OSError, ValueError):

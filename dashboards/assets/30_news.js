@@ -37,7 +37,7 @@
    */
   async function ask(url, tags) {
     const response = await answerOf(url, tags[url] ? { headers: { "If-None-Match": tags[url] } } : {});
-    if (response.status === 304) return null;
+    if (response.status === 304 || response.status === 204) return null;
     if (!response.ok) throw await problem(response);
     const answer = await response.json();
     tags[url] = response.headers.get("ETag");
@@ -85,22 +85,37 @@
   }
 
   async function askManifest(run) {
+    const known = data.manifest?.run === run ? data.manifest : null;
     try {
-      const manifest = await ask(address(run, "manifest"), tags);
-      if (manifest && run === state.run) await take(manifest);
+      const answer = await ask(address(run, "manifest") + (known ? `?since=${known.signature}` : ""), {});
+      if (answer && run === state.run) await take(...whole(answer, known));
     } catch (error) {
       if (error.kind !== "missing") throw error;
       if (run === state.run) forget(error.message);
     }
   }
 
-  async function take(manifest) {
+  /** The manifest that an answer makes of the one that is known (see news.py), and how many rows of the table stay. */
+  function whole(answer, known) {
+    if (!answer.since) return [answer, 0];
+    const joined = (before, after, names) => {
+      const lists = names.map((name) => [name, [...(before?.[name] ?? []).slice(0, after.kept), ...after[name]]]);
+      return Object.fromEntries(lists);
+    };
+    const kinds = Object.entries(answer.artifacts);
+    const artifacts = kinds.map(([kind, news]) => [kind, news === null ? known.artifacts[kind] : joined(known.artifacts[kind], news, ["epochs", "versions"])]);
+    const metrics = { ...answer.metrics, ...joined(known.metrics, answer.metrics, ["epochs"]) };
+    // Rows that an earlier answer should have brought and did not are asked for with the new ones.
+    return [{ ...known, ...answer, artifacts: Object.fromEntries(artifacts), metrics }, Math.min(answer.metrics.kept, data.rows.length)];
+  }
+
+  async function take(manifest, rowsKept) {
     const before = data.manifest;
     const isNew = before?.run !== manifest.run;
     data.manifest = manifest;
     if (isNew) Object.assign(data, { rows: [], sample: null, sampleProblem: null });
     const [newRows, newSample] = await Promise.all([
-      isNew || before.metrics.version !== manifest.metrics.version ? askRows(manifest.run) : false,
+      isNew || before.metrics.version !== manifest.metrics.version ? askRows(manifest.run, rowsKept) : false,
       isNew || before.sample !== manifest.sample ? askSample(manifest.run, manifest.sample) : false,
     ]);
     if (data.manifest !== manifest) return;
@@ -109,11 +124,11 @@
     emit("manifest", { isNew });
   }
 
-  async function askRows(run) {
-    const response = await answerOf(address(run, "metrics"));
+  async function askRows(run, kept) {
+    const response = await answerOf(address(run, "metrics") + (kept ? `?from=${kept}` : ""));
     if (!response.ok) return true; // the manifest says what is wrong with the table
     const rows = await response.json();
-    if (run === state.run) data.rows = rows;
+    if (run === state.run) data.rows = [...data.rows.slice(0, kept), ...rows];
     return true;
   }
 
@@ -170,7 +185,6 @@
   on("state", (changed) => {
     if (!changed.has("run")) return;
     Object.assign(data, { manifest: null, rows: [], sample: null });
-    for (const url of Object.keys(tags)) if (url !== "data/runs") delete tags[url];
     emit("manifest", { isNew: true });
     if (busy) again = true;
     else tick();

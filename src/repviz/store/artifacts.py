@@ -27,6 +27,8 @@ WHOLE_RUN = None
 _ARTIFACT = re.compile(r"epoch_(\d{6,})\.h5")
 _ERROR = re.compile(r"epoch_(\d{6,})\.error\.json")
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
+_OF_RUN = {"run.h5": False, "run.error.json": True}
+"""Files of the whole run, and which of them is an error."""
 
 
 def artifact_path(run_dir: Path, kind: str, epoch: int | None) -> Path:
@@ -116,6 +118,21 @@ def read_artifact(run_dir: Path, kind: str, epoch: int | None, names: Iterable[s
     return read_dataset(artifact_path(run_dir, kind, epoch), names)
 
 
+def place_of(name: str) -> tuple[int | None, bool] | None:
+    """Epoch (``WHOLE_RUN`` for that of the run) of a file in a kind's folder, and whether it is an error; else None."""
+    if name in _OF_RUN:
+        return WHOLE_RUN, _OF_RUN[name]
+    for pattern, is_error in ((_ARTIFACT, False), (_ERROR, True)):
+        if match := pattern.fullmatch(name):
+            return int(match[1]), is_error
+    return None
+
+
+def is_kind(name: str) -> bool:
+    """Whether a kind can be called ``name``."""
+    return _KIND.fullmatch(name) is not None
+
+
 def kinds(run_dir: Path) -> list[str]:
     """Kinds that have an artifact or a recorded error, sorted."""
     folder = Path(run_dir) / ARTIFACTS
@@ -150,16 +167,17 @@ def epochs(run_dir: Path, kind: str) -> list[int]:
 
 def errors(run_dir: Path, kind: str) -> dict[int, dict[str, Any]]:
     """What went wrong for ``kind``, by epoch: the content of its error files."""
-    found = {epoch: _error(run_dir, kind, epoch) for epoch in _numbered(run_dir, kind, _ERROR)}
-    return {epoch: error for epoch, error in found.items() if error is not None}
+    found = {epoch: error(run_dir, kind, epoch) for epoch in _numbered(run_dir, kind, _ERROR)}
+    return {epoch: content for epoch, content in found.items() if content is not None}
 
 
 def run_error(run_dir: Path, kind: str) -> dict[str, Any] | None:
     """What went wrong for ``kind`` with the whole run, None where nothing did."""
-    return _error(run_dir, kind, WHOLE_RUN)
+    return error(run_dir, kind, WHOLE_RUN)
 
 
-def _error(run_dir: Path, kind: str, epoch: int | None) -> dict[str, Any] | None:
+def error(run_dir: Path, kind: str, epoch: int | None) -> dict[str, Any] | None:
+    """What went wrong for ``kind`` at ``epoch`` or of ``WHOLE_RUN``, None where nothing did."""
     try:
         found = json.loads(error_path(run_dir, kind, epoch).read_text("utf-8"))
         if not isinstance(found, dict):
@@ -167,8 +185,8 @@ def _error(run_dir: Path, kind: str, epoch: int | None) -> dict[str, Any] | None
         return found
     except FileNotFoundError:  # there is none, or it was mended between listing and reading
         return None
-    except (ValueError, RecursionError) as error:
-        return {"kind": kind, "epoch": epoch, "error": "DamagedFileError", "message": str(error)}
+    except (ValueError, RecursionError) as damage:
+        return {"kind": kind, "epoch": epoch, "error": "DamagedFileError", "message": str(damage)}
 
 
 def remove_after(run_dir: Path, epoch: int) -> int:

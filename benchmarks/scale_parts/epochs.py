@@ -1,0 +1,84 @@
+"""More epochs of one run: what lists them, draws them, and follows them while they are being written."""
+
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from dashboard_parts.made_run import MadeRun
+from scale_parts.costs import Table
+from scale_parts.served import RUN
+
+import repviz
+from repviz.dashboards.app import create_app
+from repviz.dashboards.cache import FileCache
+from repviz.dashboards.catalog import Catalog
+from repviz.dashboards.manifest import Manifests
+from repviz.dashboards.pages.overview import curves
+from repviz.figures.geometry import PANELS
+from repviz.store.artifacts import artifact_path, write_artifact
+from repviz.store.metrics_table import COLUMNS, read_metrics, write_metrics
+
+SIZES = (10, 100, 1_000)
+POINTS, LAYERS = 200, 5
+KINDS = ("projection", *(f"kind_{k}" for k in range(10)), "geometry")
+
+
+def measure(table: Table, sizes: tuple[int, ...] = SIZES) -> None:
+    """Of a run with as many kinds as a run with all diagnostics has."""
+    for n in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            run = made(Path(folder) / RUN, n)
+            opened, rows = repviz.open_run(run.path), rows_of(n)
+            table.time("write metrics.csv", "epoch", n, lambda r=rows, p=run.path: write_metrics(p, r))
+            table.time("read metrics.csv", "epoch", n, lambda p=run.path: read_metrics(p))
+            table.time("list the epochs of a kind", "epoch", n, lambda o=opened: o.epochs("geometry"))
+            table.time("run.history", "epoch", n, lambda o=opened: o.history("geometry"), 2)
+            catalog = Catalog(Path(folder))
+            manifests = Manifests(catalog, FileCache(1_000_000))
+            overview = partial(curves, {"run": RUN, "theme": "light"}, catalog, manifests)
+            table.time("curves of the overview", "epoch", n, overview)
+            _polled(table, Path(folder), run, n)
+
+
+def _polled(table: Table, runs: Path, run: MadeRun, n: int) -> None:
+    """A page that is open while the next epoch comes; what it costs must not depend on how many there were."""
+    client = create_app(runs).server.test_client()
+    manifest, metrics = (f"/data/runs/{RUN}/{what}" for what in ("manifest", "metrics"))
+    for _ in range(20):  # each looks into maps that are not known yet, for a while
+        known = client.get(manifest).json
+    table.note("the first manifest", "epoch", n, len(client.get(manifest).data), "B")
+    table.time("a poll without news", "epoch", n, lambda: client.get(f"{manifest}?since={known['signature']}"), 5)
+    add_epoch(run, n)
+    write_metrics(run.path, rows_of(n + 1))
+    answer = client.get(f"{manifest}?since={known['signature']}")
+    rows = client.get(f"{metrics}?from={answer.json['metrics']['kept']}")
+    table.note("a poll that brings an epoch", "epoch", n, len(answer.data) + len(rows.data), "B")
+
+
+def rows_of(n: int) -> list[dict[str, float]]:
+    """A table of ``n`` epochs with every column."""
+    return [dict.fromkeys(COLUMNS, 1 / (epoch + 1)) | {"epoch": epoch, "step": 100 * epoch} for epoch in range(n)]
+
+
+def made(path: Path, n: int) -> MadeRun:
+    """A run of ``n`` epochs; its files are copies of the first epoch's."""
+    run = MadeRun(path, POINTS, LAYERS)
+    run.begin()
+    run.write_epoch(0)
+    values = {name: ("layer", np.random.default_rng(0).random(LAYERS)) for name in PANELS}
+    for kind in KINDS[1:]:
+        write_artifact(path, kind, 0, xr.Dataset(values, {"layer": run.layers}), step=0, version=1)
+    for epoch in range(1, n):
+        add_epoch(run, epoch)
+    write_metrics(path, rows_of(n))
+    run.say("running", n - 1)
+    return run
+
+
+def add_epoch(run: MadeRun, epoch: int) -> None:
+    """One more file of each kind."""
+    for kind in KINDS:
+        shutil.copyfile(artifact_path(run.path, kind, 0), artifact_path(run.path, kind, epoch))
