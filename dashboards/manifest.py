@@ -35,8 +35,9 @@ _LOOK_SECONDS = 0.2
 class Manifests:
     """Makes manifests; remembers the extents of maps, which would otherwise mean reading every artifact again."""
 
-    def __init__(self, catalog: Catalog, frames: FileCache) -> None:
-        """Args: where the runs are, and the cache that frames are read through."""
+    def __init__(self, catalog: Catalog, frames: FileCache, look_seconds: float = _LOOK_SECONDS) -> None:
+        """Args: where the runs are, the cache that frames are read through, and ``_LOOK_SECONDS``."""
+        self._look_seconds = look_seconds
         self._catalog = catalog
         self._frames = frames
         self._extents: dict[Path, tuple[Stamp, dict[str, dict[str, list[float]]]]] = {}
@@ -193,7 +194,7 @@ class Manifests:
             before = self._boxes.get(run.path)
         if before is not None and before[0] == digest:
             return before[1]
-        over = time.monotonic() + _LOOK_SECONDS
+        over = time.monotonic() + self._look_seconds
         boxes: dict[str, dict[str, list[float]]] = {}
         for path, stamp in reversed(run.stamped(KIND).values()):
             for method, layers in self._extents_of(path, stamp, look=time.monotonic() < over).items():

@@ -1,7 +1,9 @@
 """More epochs of one run: what lists them, draws them, and follows them while they are being written."""
 
+import json
 import shutil
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +14,6 @@ from scale_parts.costs import Table
 from scale_parts.served import RUN
 
 import repviz
-from repviz.dashboards.app import create_app
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.manifest import Manifests
@@ -23,6 +24,8 @@ from repviz.store.metrics_table import COLUMNS, read_metrics, write_metrics
 
 SIZES = (10, 100, 1_000)
 POINTS, LAYERS = 200, 5
+SETTLES_S = 2.5
+"""After which a folder that has not changed is not listed again."""
 KINDS = ("projection", *(f"kind_{k}" for k in range(10)), "geometry")
 
 
@@ -40,22 +43,21 @@ def measure(table: Table, sizes: tuple[int, ...] = SIZES) -> None:
             manifests = Manifests(catalog, FileCache(1_000_000))
             overview = partial(curves, {"run": RUN, "theme": "light"}, catalog, manifests)
             table.time("curves of the overview", "epoch", n, overview)
-            _polled(table, Path(folder), run, n)
+            _polled(table, catalog, run, n)
 
 
-def _polled(table: Table, runs: Path, run: MadeRun, n: int) -> None:
+def _polled(table: Table, catalog: Catalog, run: MadeRun, n: int) -> None:
     """A page that is open while the next epoch comes; what it costs must not depend on how many there were."""
-    client = create_app(runs).server.test_client()
-    manifest, metrics = (f"/data/runs/{RUN}/{what}" for what in ("manifest", "metrics"))
-    for _ in range(20):  # each looks into maps that are not known yet, for a while
-        known = client.get(manifest).json
-    table.note("the first manifest", "epoch", n, len(client.get(manifest).data), "B")
-    table.time("a poll without news", "epoch", n, lambda: client.get(f"{manifest}?since={known['signature']}"), 5)
+    manifests = Manifests(catalog, FileCache(1_000_000), look_seconds=3600)
+    known = manifests.of_run(catalog.find(RUN))
+    time.sleep(SETTLES_S)
+    table.note("the first manifest", "epoch", n, len(json.dumps(known)), "B")
+    table.time("a poll without news", "epoch", n, lambda: manifests.of_run(catalog.find(RUN)), 5)
     add_epoch(run, n)
     write_metrics(run.path, rows_of(n + 1))
-    answer = client.get(f"{manifest}?since={known['signature']}")
-    rows = client.get(f"{metrics}?from={answer.json['metrics']['kept']}")
-    table.note("a poll that brings an epoch", "epoch", n, len(answer.data) + len(rows.data), "B")
+    news = manifests.since(known["signature"], manifests.of_run(catalog.find(RUN)))
+    rows = manifests.rows(catalog.find(RUN))[news["metrics"]["kept"] :]
+    table.note("a poll that brings an epoch", "epoch", n, len(json.dumps(news)) + len(json.dumps(rows)), "B")
 
 
 def rows_of(n: int) -> list[dict[str, float]]:

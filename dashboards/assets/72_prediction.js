@@ -43,7 +43,10 @@
       if (!graph?.on) return setTimeout(predictionDrawn, 100); // plotly.js is still being loaded
       if (graph.dataset.repviz) return;
       graph.dataset.repviz = "1";
-      graph.on("plotly_click", ({ points: [{ pointIndex, customdata }] }) => selectCell(...pointIndex, customdata));
+      graph.on("plotly_click", ({ points: [{ pointIndex, customdata }] }) => {
+        const [label, predicted] = pointIndex.map((at) => graph.layout.meta.classes[at]);
+        selectCell(label, predicted, customdata);
+      });
     });
   }
 

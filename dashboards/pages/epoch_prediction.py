@@ -12,7 +12,7 @@ from repviz.dashboards import ids
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog, NotThereError
 from repviz.dashboards.manifest import UNREADABLE
-from repviz.figures.prediction import calibration, confusion, per_class
+from repviz.figures.prediction import MOST_CLASSES, calibration, confusion, per_class
 from repviz.figures.shown import class_names
 from repviz.figures.view import View
 from repviz.store.hdf5 import read_dataset
@@ -121,7 +121,9 @@ def _parts(dataset: xr.Dataset, view: View, asked: dict[str, Any]) -> list[Any]:
 
 
 def table(names: list[str], numbers: dict[str, np.ndarray]) -> html.Table:
-    """One line per class, each with a button that the scripts know by its class number."""
+    """One line per class, each with a button that the scripts know by its class number; of many, those done worst."""
+    f1 = np.nan_to_num(numbers["f1"], nan=np.inf)
+    listed = range(len(names)) if len(names) <= MOST_CLASSES else np.argsort(f1, kind="stable")[:MOST_CLASSES]
     head = html.Tr([html.Th(title, scope="col") for title in ("class", "precision", "recall", "F1", "rows")])
     lines = [
         html.Tr(
@@ -131,9 +133,13 @@ def table(names: list[str], numbers: dict[str, np.ndarray]) -> html.Table:
                 html.Td(f"{int(numbers['support'][k]):,}"),
             ]
         )
-        for k, name in enumerate(names)
+        for k, name in ((int(k), names[k]) for k in listed)
     ]
-    return html.Table([html.Thead(head), html.Tbody(lines)])
+    parts = [html.Thead(head), html.Tbody(lines)]
+    if len(lines) < len(names):
+        text = f"The {len(lines)} of {len(names):,} classes with the lowest F1; the matrix as CSV has all."
+        parts.insert(0, html.Caption(text))
+    return html.Table(parts)
 
 
 def _share(value: float) -> str:

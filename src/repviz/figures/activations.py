@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
+from repviz.figures.shown import shown
 from repviz.figures.view import View
 from repviz.theme import LOOKS, template
 
@@ -21,7 +22,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     target = make_subplots(1, 2, subplot_titles=["activations, 1 % to 99 %", "share of zeros"], horizontal_spacing=0.12)
     target.add_trace(
         go.Box(
-            x=layers, lowerfence=low, q1=first, median=middle, q3=third, upperfence=high,
+            x=list(map(shown, layers)), lowerfence=low, q1=first, median=middle, q3=third, upperfence=high,
             line={"color": look.splits[0], "width": 1.5}, showlegend=False,
         ),
         row=1,
@@ -29,7 +30,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     )  # fmt: skip
     target.add_trace(
         go.Bar(
-            x=layers, y=zeros, marker={"color": look.splits[1]}, showlegend=False,
+            x=list(map(shown, layers)), y=zeros, marker={"color": look.splits[1]}, showlegend=False,
             hovertemplate="%{x}: %{y:.1%} zeros<extra></extra>",
         ),
         row=1,

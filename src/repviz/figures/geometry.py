@@ -5,6 +5,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
+from repviz.figures.shown import shown, shown_layers
 from repviz.figures.view import View
 from repviz.theme import LOOKS, class_colors, template
 
@@ -26,7 +27,7 @@ _LOG = {"nc1"}
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     """Every measure from layer to layer."""
     look = LOOKS[view.theme]
-    layers = [str(layer) for layer in dataset["layer"].values]
+    layers = shown_layers(dataset)
     target = _panels()
     for (name, title), (row, col) in zip(PANELS.items(), _CELLS, strict=True):
         target.add_trace(
@@ -65,13 +66,13 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
                 go.Scatter(
                     x=history["epoch"].values,
                     y=history[name].sel(layer=layer).values,
-                    name=layer,
+                    name=shown(layer),
                     legendgroup=layer,
                     showlegend=number == 0,
                     mode="lines+markers",
                     line={"color": colors[layer], "width": 2},
                     marker={"size": 4},
-                    hovertemplate=f"{layer}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+                    hovertemplate=f"{shown(layer)}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
                 ),
                 row=row,
                 col=col,

@@ -1,5 +1,7 @@
 """Confusion matrix and reliability diagram of one epoch; accuracy and calibration error over epochs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
@@ -13,6 +15,8 @@ HISTORY = ("accuracy", "calibration_error")
 """Variables that ``over_epochs`` reads."""
 _MANY = 30
 """Classes beyond which not every name has a tick: plotly chooses some."""
+MOST_CLASSES = 100
+"""Classes of a confusion matrix: of more, whose cells would be smaller than a pixel, those with the most errors."""
 
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
@@ -78,6 +82,18 @@ def per_class(counts: np.ndarray) -> dict[str, np.ndarray]:
     return {"precision": share(hits, predicted), "recall": share(hits, support), "f1": f1, "support": support}
 
 
+def most_confused(counts: np.ndarray, classes: Sequence[int], most: int = MOST_CLASSES) -> list[int]:
+    """Those of ``classes`` with the most errors, ascending: rows of the class or predicted as it, but not both.
+
+    Args:
+        counts: ``(n_classes, n_classes)``, rows by class and predicted class.
+        classes: among which is chosen; all of them where they are no more than ``most``.
+        most: how many.
+    """
+    errors = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diag(counts)
+    return sorted(sorted(classes, key=lambda k: -errors[k])[:most])
+
+
 def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     """Accuracy and expected calibration error on the val set over epochs."""
     look = LOOKS[view.theme]
@@ -114,8 +130,10 @@ def _bare(target: go.Figure, view: View) -> go.Figure:
 def _draw_confusion(target: go.Figure, dataset: xr.Dataset, view: View, **cell: int) -> None:
     look = LOOKS[view.theme]
     names = shown_classes(dataset)
-    shown = [k for k in range(len(names)) if view.classes is None or k in view.classes]
     counts = dataset["confusion"].values
+    asked = [k for k in range(len(names)) if view.classes is None or k in view.classes]
+    shown = most_confused(counts, asked)
+    part = f" (the {len(shown)} of {len(asked):,} with the most errors)" if len(shown) < len(asked) else ""
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
     target.add_trace(
@@ -132,8 +150,11 @@ def _draw_confusion(target: go.Figure, dataset: xr.Dataset, view: View, **cell: 
         ),
         **cell,
     )
+    target.update_layout(meta={"classes": shown})  # which class a row or column is
     every = {"dtick": 1} if len(shown) <= _MANY else {}
-    target.update_xaxes(title_text="predicted class", type="category", showgrid=False, tickangle=-60, **every, **cell)
+    target.update_xaxes(
+        title_text=f"predicted class{part}", type="category", showgrid=False, tickangle=-60, **every, **cell
+    )
     target.update_yaxes(title_text="class", type="category", showgrid=False, autorange="reversed", **every, **cell)
 
 

@@ -14,7 +14,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
-from repviz.figures.shown import shown_classes
+from repviz.figures.shown import shown, shown_classes
 from repviz.figures.view import View, usual_method
 from repviz.theme import LOOKS, SPLIT_NAMES, SPLIT_SIZES, SPLIT_SYMBOLS, class_colors, template
 
@@ -114,7 +114,7 @@ def _title(dataset: xr.Dataset, layer: str, method: str) -> str:
             value = float(dataset[variable].sel({"layer": layer, "method": method}))
             if math.isfinite(value):
                 parts.append(f"{word} {value:.2f}")
-    return f"<b>{layer}</b>" + (f"<br><span style='font-size:11px'>{', '.join(parts)}</span>" if parts else "")
+    return f"<b>{shown(layer)}</b>" + (f"<br><span style='font-size:11px'>{', '.join(parts)}</span>" if parts else "")
 
 
 def _shown_classes(labels: np.ndarray, names: list[str], view: View) -> list[int]:

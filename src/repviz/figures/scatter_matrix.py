@@ -6,7 +6,7 @@ import xarray as xr
 
 from repviz.errors import UserError
 from repviz.figures.projection import NO_CLASS
-from repviz.figures.shown import shown_classes
+from repviz.figures.shown import shown, shown_classes
 from repviz.figures.view import View, usual_layer
 from repviz.theme import LOOKS, SPLIT_NAMES, SPLIT_SIZES, SPLIT_SYMBOLS, class_colors, template
 
@@ -37,7 +37,7 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     what = f"{len(names)} neurons" if neurons else f"the first {len(names)} PCs"
     target.update_layout(
         template=template(view.theme),
-        title_text=f"Scatter matrix of {what} of {layer} · epoch {dataset.attrs.get('epoch', '?')}",
+        title_text=f"Scatter matrix of {what} of {shown(layer)} · epoch {dataset.attrs.get('epoch', '?')}",
         legend={"itemsizing": "constant", "tracegroupgap": 0},
         width=1000,
         height=780,

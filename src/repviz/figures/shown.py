@@ -16,6 +16,11 @@ def shown(name: str, longest: int = LONGEST) -> str:
     return escape(cut, quote=False).replace("%{", "%&#123;")
 
 
+def shown_layers(dataset: xr.Dataset) -> list[str]:
+    """Names of the layers as they are shown: anyone's own model has its own."""
+    return [shown(str(name)) for name in dataset["layer"].values]
+
+
 def class_names(dataset: xr.Dataset) -> list[str]:
     """Names of the classes as they are: the dataset's ``class_name``, or numbers."""
     if "class_name" in dataset:

@@ -6,6 +6,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
+from repviz.figures.shown import shown, shown_layers
 from repviz.figures.view import View
 from repviz.theme import LOOKS, class_colors, template
 
@@ -17,16 +18,26 @@ HISTORY = tuple(PAST)
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     """Left every layer with every layer, right each one with its own past."""
     look = LOOKS[view.theme]
-    layers = [str(layer) for layer in dataset["layer"].values]
+    layers = shown_layers(dataset)
     target = make_subplots(
         1,
         2,
         column_widths=[0.55, 0.45],
-        horizontal_spacing=0.16,
+        horizontal_spacing=0.2,
         subplot_titles=["Layer with layer", "Layer with its own past"],
     )
     between = cka_heatmap(dataset["cka"].values, layers, layers, view)
-    between.update(colorbar={"title": {"text": "CKA"}, "x": 0.49, "thickness": 12})
+    # Below its panel, as wide as it: beside it there is no room in a narrow window.
+    bar = {
+        "orientation": "h",
+        "x": 0.22,
+        "xanchor": "center",
+        "y": -0.3,
+        "yanchor": "top",
+        "len": 0.44,
+        "thickness": 10,
+    }
+    between.update(colorbar=bar | {"title": {"text": "CKA", "side": "top"}})
     target.add_trace(between, row=1, col=1)
     for number, (name, text) in enumerate(PAST.items()):
         target.add_trace(
@@ -79,13 +90,13 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
                 go.Scatter(
                     x=history["epoch"].values,
                     y=history[name].sel(layer=layer).values,
-                    name=layer,
+                    name=shown(layer),
                     legendgroup=layer,
                     showlegend=col == 1,
                     mode="lines+markers",
                     line={"color": colors[layer], "width": 2},
                     marker={"size": 4},
-                    hovertemplate=f"{layer}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+                    hovertemplate=f"{shown(layer)}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
                 ),
                 row=1,
                 col=col,

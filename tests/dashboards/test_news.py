@@ -1,0 +1,65 @@
+"""What a poll brings, put together with what a page knows, is what there is."""
+
+import pytest
+
+from repviz.dashboards.news import since
+
+
+def manifest(signature, epochs, versions, metrics, **more):
+    kind = {"epochs": epochs, "versions": versions}
+    return {"run": "a", "signature": signature, "artifacts": {"projection": kind}, "metrics": metrics, "x": 1} | more
+
+
+def together(before, rows, news, new_rows):
+    """As assets/30_news.js does it."""
+    if "since" not in news:
+        return news, new_rows
+
+    def joined(old, part, names):
+        return {name: old.get(name, [])[: part["kept"]] + part[name] for name in names}
+
+    artifacts = {
+        kind: before["artifacts"][kind]
+        if part is None
+        else joined(before["artifacts"].get(kind, {}), part, part.keys() - {"kept"})
+        for kind, part in news["artifacts"].items()
+    }
+    metrics = {**news["metrics"], **joined(before["metrics"], news["metrics"], ["epochs"])}
+    whole = {**before, **news, "artifacts": artifacts, "metrics": {k: v for k, v in metrics.items() if k != "kept"}}
+    return {k: v for k, v in whole.items() if k != "since"}, rows[: news["metrics"]["kept"]] + new_rows[
+        news["metrics"]["kept"] :
+    ]
+
+
+BEFORE = manifest("s1", [0, 1, 2], ["a", "b", "c"], {"epochs": [0, 1, 2], "version": "m1"})
+ROWS = [{"epoch": 0}, {"epoch": 1}, {"epoch": 2}]
+AFTER = {
+    "one more": ([0, 1, 2, 3], ["a", "b", "c", "d"], [*ROWS, {"epoch": 3}]),
+    "nothing": ([0, 1, 2], ["a", "b", "c"], ROWS),
+    "rewritten": ([0, 1, 2, 3], ["a", "x", "c", "d"], [{"epoch": 0}, {"epoch": 1, "val_loss": 2.0}]),
+    "gone": ([], [], []),
+    "earlier": ([0, 1], ["a", "b"], ROWS[:2]),
+}
+
+
+@pytest.mark.parametrize("what", AFTER)
+def test_news_complete_what_is_known(what):
+    epochs, versions, rows = AFTER[what]
+    after = manifest("s2", epochs, versions, {"epochs": [row["epoch"] for row in rows], "version": "m2"}, x=2)
+    after["artifacts"]["probe"] = {"epochs": [1], "versions": ["p"]}
+    news = since(BEFORE, ROWS, after, rows)
+    assert news["since"] == "s1"
+    assert together(BEFORE, ROWS, news, rows) == (after, rows)
+
+
+def test_what_is_the_same_is_not_told():
+    after = manifest("s2", [0, 1, 2, 3], ["a", "b", "c", "d"], {"epochs": [0, 1, 2, 3], "version": "m2"})
+    news = since(BEFORE, ROWS, after, [*ROWS, {"epoch": 3}])
+    assert "x" not in news
+    assert news["artifacts"]["projection"] == {"kept": 3, "epochs": [3], "versions": ["d"]}
+    assert news["metrics"] == {"kept": 3, "epochs": [3], "version": "m2"}
+
+
+def test_a_part_that_is_gone_means_all_of_it():
+    after = {key: value for key, value in BEFORE.items() if key != "x"}
+    assert since(BEFORE, ROWS, after, ROWS) == after
