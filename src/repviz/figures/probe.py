@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
 from repviz.figures.lines import add_band, smoothed
+from repviz.figures.shown import shown, shown_layers
 from repviz.figures.view import View
 from repviz.theme import LOOKS, class_colors, diverging_colors, scale_colors, template
 
@@ -35,7 +36,7 @@ _WRITTEN = 6
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     """Val accuracy and macro F1 per layer, beside chance and the control on shuffled labels."""
     look = LOOKS[view.theme]
-    layers = [str(layer) for layer in dataset["layer"].values]
+    layers = shown_layers(dataset)
     target = go.Figure()
     bars = (("accuracy", "accuracy", look.splits[1]), ("f1_macro", "macro F1", look.splits[0]))
     for variable, name, color in bars:
@@ -103,7 +104,7 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     return drawn.update_xaxes(title_text="epoch")
 
 
-def _shown_layers(history: xr.Dataset, view: View) -> list[str]:
+def _drawn_layers(history: xr.Dataset, view: View) -> list[str]:
     return [str(layer) for layer in history["layer"].values if view.layer in (None, str(layer))]
 
 
@@ -113,14 +114,16 @@ def _curves(history: xr.Dataset, view: View, score: str) -> go.Figure:
     colors = dict(zip(layers, class_colors(len(layers)), strict=True))
     weight = float(view.option("smoothing", OPTIONS["smoothing"]))
     target, epochs = make_subplots(), history["epoch"].values
-    shown = _shown_layers(history, view)
-    control = history["control_accuracy"].sel(layer=shown).transpose("epoch", "layer").values
+    drawn = _drawn_layers(history, view)
+    control = history["control_accuracy"].sel(layer=drawn).transpose("epoch", "layer").values
     add_band(target, 1, epochs, control.min(axis=1), control.max(axis=1), look.muted)
-    for layer in shown:
+    for layer in drawn:
         values = history[_SCORES[score]].sel(layer=layer).values
         if weight:
-            _add_line(target, epochs, values, f"{layer}, measured", {"color": colors[layer], "width": 1}, faint=True)
-        _add_line(target, epochs, smoothed(values, weight), layer, {"color": colors[layer], "width": 2})
+            _add_line(
+                target, epochs, values, f"{shown(layer)}, measured", {"color": colors[layer], "width": 1}, faint=True
+            )
+        _add_line(target, epochs, smoothed(values, weight), shown(layer), {"color": colors[layer], "width": 2})
     dashed = {"color": look.muted, "width": 1.5}
     _add_line(target, epochs, control.mean(axis=1), _CONTROL, dashed | {"dash": "dash"}, mode="lines")
     chance = history["chance"].isel(layer=0).values
@@ -157,12 +160,12 @@ def _add_line(
 
 def _heatmap(history: xr.Dataset, view: View, score: str, shows: str) -> go.Figure:
     """A row per layer, the deepest on top, and below them the control and chance, which are accuracies."""
-    layers = _shown_layers(history, view)
+    layers = _drawn_layers(history, view)
     values = history[_SCORES[score]].sel(layer=layers).transpose("layer", "epoch").values.astype(float)
     control = history["control_accuracy"].sel(layer=layers).mean("layer").values
     chance = history["chance"].isel(layer=0).values
     unit = "" if score == "accuracy" else " (accuracy)"
-    names = [f"chance{unit}", f"control{unit}", *layers]
+    names = [f"chance{unit}", f"control{unit}", *map(shown, layers)]
     values = np.concatenate([chance[None], control[None], values])
     if shows == "change":
         values = np.diff(values, axis=1, prepend=np.nan)

@@ -9,7 +9,8 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
-from repviz.figures.shown import shown, shown_classes
+from repviz.figures.shown import shown as shown_name
+from repviz.figures.shown import shown_classes, shown_layers
 from repviz.figures.view import View
 from repviz.theme import LOOKS, NO_COLOR, class_colors, template
 
@@ -109,13 +110,13 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
                 go.Scatter(
                     x=history["epoch"].values,
                     y=history[variable].sel(layer=layer).values,
-                    name=shown(layer),
+                    name=shown_name(layer),
                     legendgroup=layer,
                     showlegend=col == 1,
                     mode="lines+markers",
                     line={"color": color, "width": 2},
                     marker={"size": 4},
-                    hovertemplate=f"{shown(layer)}, epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+                    hovertemplate=f"{shown_name(layer)}, epoch %{{x}}: %{{y:.3f}}<extra></extra>",
                 ),
                 row=1,
                 col=col,
@@ -237,7 +238,5 @@ def _panel_title(dataset: xr.Dataset, i: int, name: str) -> str:
 
 
 def _dead(dataset: xr.Dataset) -> str:
-    shares = zip(dataset["layer"].values, dataset["dead_share"].values, strict=True)
-    return ", ".join(
-        f"{shown(layer)} {share:.0%}" if math.isfinite(share) else f"{shown(layer)} ?" for layer, share in shares
-    )
+    shares = zip(shown_layers(dataset), dataset["dead_share"].values, strict=True)
+    return ", ".join(f"{layer} {share:.0%}" if math.isfinite(share) else f"{layer} ?" for layer, share in shares)
