@@ -32,7 +32,7 @@ def measure(table: Table, sizes: tuple[int, ...] = SIZES) -> None:
     for n in sizes:
         snapshot = made(n)
         for diagnostic in (Prediction(), Probe(), Geometry()):
-            table.time(f"{diagnostic.kind}.compute", "class", n, lambda d=diagnostic, s=snapshot: d.compute(s), 2)
+            table.time(f"{diagnostic.kind}.compute", "class", n, lambda d=diagnostic, s=snapshot: d.compute(s), 1)
         dataset = Prediction().compute(snapshot)
         table.time("figure of the prediction", "class", n, lambda d=dataset: prediction.figure(d, View()))
         figure = to_json_plotly(prediction.figure(dataset, View()))

@@ -4,6 +4,7 @@
   const MAX_BYTES = 96e6;
   const AHEAD = 2;
   const kept = new repviz.Kept(MAX_BYTES);
+  let whole = null; // promise of all of plotly
 
   const pictureOf = (name) => data.config.pictures[name];
   const kindOf = (name) => pictureOf(name)?.kind ?? name;
@@ -41,12 +42,40 @@
     for (const next of epochs.slice(at + 1, at + 1 + AHEAD)) figure(request(name, false, next)).catch(() => {});
   }
 
-  /** Plotly, which Dash loads with the first graph; a promise. */
-  function plotly() {
-    return new Promise((resolve) => {
-      const look = () => (window.Plotly ? resolve(window.Plotly) : setTimeout(look, 50));
-      look();
+  /** The plotly that draws `traces`: its part that is loaded with the page, or all of it, fetched once; a promise. */
+  async function plotly(traces) {
+    const { Plotly, types } = window.plotlyLight;
+    if (traces.every(({ type }) => types.includes(type ?? "scatter"))) return Plotly;
+    whole ??= wholePlotly();
+    whole.catch(() => (whole = null)); // asked again next time
+    return whole;
+  }
+
+  async function wholePlotly() {
+    const part = window.Plotly;
+    await new Promise((resolve, reject) => {
+      const script = repviz.element("script", { src: window._dashPlotlyJSURL, onload: resolve });
+      script.addEventListener("error", () => reject(new Error("plotly.js could not be fetched")));
+      document.head.append(script);
     });
+    const all = window.Plotly;
+    window.Plotly = part; // with which Dash has drawn its graphs
+    return all;
+  }
+
+  /** Draw a figure, or draw it anew. What another of the two plotlys has drawn there is taken away first. */
+  async function plot(stage, traces, layout, config) {
+    const Plotly = await plotly(traces);
+    if (stage.plotly && stage.plotly !== Plotly) unplot(stage);
+    stage.plotly = Plotly;
+    return Plotly.react(stage, traces, layout, config);
+  }
+
+  /** Give back what a figure takes. */
+  function unplot(stage) {
+    if (stage._fullLayout) stage.plotly.purge(stage);
+    delete stage.dataset.listens;
+    for (const line of stage.querySelectorAll(".epoch-line")) line.remove();
   }
 
   /** A copy that plotly may write into: what was fetched stays as it was. */
@@ -69,5 +98,5 @@
     link.remove();
   }
 
-  repviz.offer({ kindOf, request, figure, prefetchFigures, plotly, copied, alone, save });
+  repviz.offer({ kindOf, request, figure, prefetchFigures, plotly, plot, unplot, copied, alone, save });
 })();

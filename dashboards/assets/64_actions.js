@@ -21,7 +21,7 @@
 
   /** Save a figure as a picture; `size` has width and height. */
   async function saveFigure(figure, size, name, format) {
-    const Plotly = await repviz.plotly();
+    const Plotly = await repviz.plotly(figure.data);
     const image = await Plotly.toImage(figure, { format, width: size.width, height: size.height, scale: format === "png" ? 2 : 1 });
     repviz.save(image, `${name}.${format}`);
   }

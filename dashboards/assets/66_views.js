@@ -76,12 +76,13 @@
       if (wanted.key === this.drawn) return this.decorate();
       const waiting = setTimeout(() => this.root.classList.add("waiting"), SHOW_WAITING_AFTER);
       try {
-        const [answer, Plotly] = await Promise.all([repviz.figure(wanted), repviz.plotly()]);
+        const answer = await repviz.figure(wanted);
+        await repviz.plotly(answer.figure.data);
         const newest = repviz.request(this.name, this.over);
         // Something newer is wanted by now, and it will be drawn; while playing every epoch that is ready is shown.
         if (newest?.key !== wanted.key && !repviz.playing()) return void (this.again = true);
         if (!this.root.offsetParent) return;
-        await this.show(answer, Plotly, wanted);
+        await this.show(answer, wanted);
         if (!this.over) repviz.prefetchFigures(this.name, wanted.epoch);
       } catch (error) {
         this.sayError(error, wanted);
@@ -91,7 +92,7 @@
       }
     }
 
-    async show(answer, Plotly, wanted) {
+    async show(answer, wanted) {
       const isFirst = this.answer === null;
       this.answer = answer;
       this.epoch = wanted.epoch;
@@ -103,7 +104,7 @@
       if (isFirst) repviz.fitViews();
       const { traces, layout } = repviz.copied(answer.figure);
       Object.assign(layout, { width: this.plot.clientWidth, height: this.plot.clientHeight, autosize: false });
-      await Plotly.react(this.plot, traces, layout, CONFIG);
+      await repviz.plot(this.plot, traces, layout, CONFIG);
       this.listen();
       this.drawn = wanted.key;
       this.root.dataset.epoch = wanted.epoch ?? "";
@@ -152,7 +153,7 @@
       const layout = this.plot._fullLayout;
       if (!layout || !width || !height || (layout.width === width && layout.height === height)) return;
       clearTimeout(this.resizing);
-      this.resizing = setTimeout(() => this.plot._fullLayout && window.Plotly.relayout(this.plot, { width, height }), 60);
+      this.resizing = setTimeout(() => this.plot._fullLayout && this.plot.plotly.relayout(this.plot, { width, height }), 60);
     }
 
     // --- messages ---
@@ -176,9 +177,7 @@
 
     /** Give the picture's memory back, above all WebGL contexts, of which a browser has few. */
     forget() {
-      if (this.plot._fullLayout) window.Plotly?.purge(this.plot);
-      delete this.plot.dataset.listens;
-      for (const line of this.plot.querySelectorAll(".epoch-line")) line.remove();
+      repviz.unplot(this.plot);
       Object.assign(this, { drawn: null, answer: null });
       delete this.root.dataset.epoch;
     }

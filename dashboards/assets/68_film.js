@@ -62,7 +62,8 @@
 
   /** Pictures of all requests with shared scales; null where they are no longer wanted. */
   async function frames(requests, wanted) {
-    const [Plotly, ...answers] = await Promise.all([repviz.plotly(), ...requests.map(repviz.figure)]);
+    const answers = await Promise.all(requests.map(repviz.figure));
+    const Plotly = await repviz.plotly(answers.flatMap(({ figure }) => figure.data));
     const size = sizeOf(answers[0]);
     const shared = await scales(Plotly, answers, size, wanted);
     const made = [];

@@ -168,13 +168,13 @@
 
     async drawOnce({ url, key, why }) {
       try {
-        const [answer, Plotly] = await Promise.all([answers.get(key, url, repviz.json), repviz.plotly()]);
+        const answer = await answers.get(key, url, repviz.json);
         this.say(why(answer));
         this.title.textContent = answer.title;
         this.note.textContent = answer.subtitle ?? "";
         this.stage.hidden = this.actions.hidden = answer.figure === null;
         this.answer = answer;
-        if (answer.figure) await this.plotOf(answer, Plotly);
+        if (answer.figure) await this.plotOf(answer);
       } catch (error) {
         this.stage.hidden = this.actions.hidden = true;
         this.say([element("p", { role: "alert" }, error.message)]);
@@ -187,12 +187,12 @@
       this.message.replaceChildren(...content);
     }
 
-    async plotOf(answer, Plotly) {
+    async plotOf(answer) {
       this.plot.setAttribute("aria-label", answer.title);
       if (!this.isOverEpochs) this.stage.style.height = `${answer.height}px`;
       const { traces, layout } = repviz.copied(answer.figure);
       Object.assign(layout, { width: this.plot.clientWidth, height: this.plot.clientHeight, autosize: false });
-      await Plotly.react(this.plot, traces, layout, { displaylogo: false, modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"] });
+      await repviz.plot(this.plot, traces, layout, { displaylogo: false, modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"] });
       if (this.plot.dataset.listens || !this.isOverEpochs) return;
       this.plot.dataset.listens = "1";
       this.plot.on("plotly_afterplot", () => this.placeLine());
@@ -207,7 +207,7 @@
       const { clientWidth: width, clientHeight: height } = this.plot;
       const layout = this.plot._fullLayout;
       if (!layout || !width || !height || (layout.width === width && layout.height === height)) return;
-      window.Plotly.relayout(this.plot, { width, height });
+      this.plot.plotly.relayout(this.plot, { width, height });
     }
 
     async saveImage(format) {

@@ -1,12 +1,15 @@
 """The app as a whole: independent of others, careful with what it is sent, light to import; its callbacks."""
 
+import gzip
 import json
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from dash import no_update
+from plotly.offline import get_plotlyjs_version
 
 from repviz.dashboards import guard
 from repviz.dashboards.app import create_app
@@ -14,6 +17,7 @@ from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.ids import CURVES_REQUEST
 from repviz.dashboards.manifest import Manifests
+from repviz.dashboards.page_files import ASSETS
 from repviz.dashboards.pages.epoch_prediction import drawn
 from repviz.dashboards.pages.overview import curves
 from repviz.figures.metrics import PANELS
@@ -72,6 +76,23 @@ def test_the_page_and_its_assets_are_all_served_from_here(client):
     for source in sources:
         assert "//" not in source.removeprefix("/")
         assert client.get("/" + source.removeprefix("/")).status_code == 200, source
+
+
+def test_the_part_of_plotly_in_the_assets_is_of_the_version_that_python_draws_for():
+    part = (ASSETS / "10_plotly_light.js").read_text("utf-8")
+    assert re.findall(r'"(\d+\.\d+\.\d+)"', part).count(get_plotlyjs_version()) >= 1
+
+
+def test_the_page_asks_for_all_scripts_at_once_and_they_are_kept(client):
+    page = client.get("/").get_data(as_text=True)
+    assert "polyfill" not in page and "dash_table" not in page
+    (address,) = re.findall(r'src="(assets/all[^"]+)"', page)
+    packed = client.get(f"/{address}", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip" and "immutable" in packed.headers["Cache-Control"]
+    content = client.get(f"/{address}").data
+    assert gzip.decompress(packed.data) == content
+    assert all(path.read_bytes() in content for path in ASSETS.glob("[1-9]*.js"))
+    assert client.get("/assets/all.0000.js").status_code == 404
 
 
 def test_the_app_imports_neither_torch_nor_lightning():
