@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from plotly.io.json import to_json_plotly
-from scale_parts.costs import Table
-from scale_parts.served import RUN
 
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
@@ -22,6 +20,8 @@ from repviz.figures.view import View
 from repviz.snapshot import Sample, Snapshot
 from repviz.store.artifacts import write_artifact
 from repviz.store.run_folder import identity, write_run_file
+from scale_parts.costs import Table
+from scale_parts.served import RUN
 
 SIZES = (2, 20, 200, 1_000)
 POINTS, UNITS = 6_000, 64

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from dashboard_parts.made_run import MadeRun
-from scale_parts.costs import Table
-from scale_parts.served import RUN
 
 import repviz
+from dashboard_parts.made_run import MadeRun
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.manifest import Manifests
@@ -21,6 +19,8 @@ from repviz.dashboards.pages.overview import curves
 from repviz.figures.geometry import PANELS
 from repviz.store.artifacts import artifact_path, write_artifact
 from repviz.store.metrics_table import COLUMNS, read_metrics, write_metrics
+from scale_parts.costs import Table
+from scale_parts.served import RUN
 
 SIZES = (10, 100, 1_000)
 POINTS, LAYERS = 200, 5

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from scale_parts.costs import Costs
 
 from repviz.theme import class_colors
+from scale_parts.costs import Costs
 
 _UNITS = {"s": ("processor time (ms)", 1e3), "B": ("size (kB)", 1e-3)}
 _WIDTH, _HEIGHT = 6.2, 4.6

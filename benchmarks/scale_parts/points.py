@@ -5,12 +5,11 @@ from pathlib import Path
 
 from dashboard_parts.browser import chromium, new_page, steps
 from dashboard_parts.made_run import MadeRun
-from scale_parts.costs import Table
-from scale_parts.served import RUN, serving
-
 from repviz.dashboards.app import create_app
 from repviz.dashboards.frames import read_frames
 from repviz.store.artifacts import artifact_path, read_artifact
+from scale_parts.costs import Table
+from scale_parts.served import RUN, serving
 
 SIZES = (10_000, 100_000, 1_000_000)
 EPOCHS = 5

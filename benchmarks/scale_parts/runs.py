@@ -4,11 +4,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from scale_parts.costs import Table
-from scale_parts.epochs import made
-
 from repviz.dashboards.app import create_app
 from repviz.store.listing import table as listing
+from scale_parts.costs import Table
+from scale_parts.epochs import made
 
 SIZES = (1, 10, 100, 1_000)
 EPOCHS = 30
