@@ -6,14 +6,12 @@ Trains once without looking, then diagnoses copies of that run: with one worker 
 that are up and have imported everything. In the end once more with several, one of which is killed on the way. Bars:
 at least 0.8 times as fast as there are workers; the artifacts of all are equal to the last bit; none is missing; a
 worker's peak memory with several workers is at most 1.2 times that of one alone, however many tasks it did; a task
-sends less than 100 kB. Exits with 1 when a bar is missed.
+sends less than 100 kB.
 """
 
-import argparse
 import os
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,11 +27,11 @@ import xarray as xr
 from distributed import LocalCluster
 
 import repviz
+from report.arguments import ROOT, arguments, sentence
+from report.record import Record, Row
 from repviz.offline import diagnosing
 from repviz.run import Run
 
-ROOT = Path(__file__).parent.parent
-DATA = (ROOT.parent / "shared" / "data" / "packages.npz", ROOT / "data" / "packages_small.npz")
 KINDS = ["geometry", "interpolation", "landscape", "prediction", "similarity", "surface"]
 SETTINGS = {"landscape.resolution": 31, "surface.resolution": 150}
 LEAST_SHARE, MOST_GROWTH, MOST_SENT = 0.8, 1.2, 100_000
@@ -148,15 +146,15 @@ def noting_what_is_sent(sizes: list[int]) -> Iterator[None]:
         diagnosing.pools.dask_cluster = pool_of
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run and print; 0 when the bars are met."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=next(path for path in DATA if path.exists()))
+    parser = arguments(__doc__, repeats=3, data=True)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--points", type=int, default=6_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
+    conditions = {"data": options.data.name, "workers": str(options.workers), "epochs": str(options.epochs)}
+    record = Record("cluster", "Diagnosing on a Dask cluster", sentence(__doc__), conditions)
     os.environ.update(dict.fromkeys(THREADS, "1"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -183,21 +181,20 @@ def main() -> int:
         for workers in counts.values():
             workers.cluster.close()
 
-    ratios = [one / several for one, several in zip(times[1], times[options.workers], strict=True)]
-    share = statistics.median(ratios) / options.workers
-    growth = peaks[options.workers] / peaks[1]
+    linear = options.workers
+    shares = tuple(one / several / linear for one, several in zip(times[1], times[linear], strict=True))
     lost = [computed for computed, _ in runs if computed != due]
-    print(f"{options.workers} workers are {statistics.median(ratios):.2f} x as fast as one "
-          f"({min(ratios):.2f} to {max(ratios):.2f}): {share:.2f} of linear")  # fmt: skip
-    print(f"artifacts that differ: {', '.join(unequal) or 'none'}")
-    print(f"runs that have lost a task, of {len(runs)} and one of them with a worker killed: {len(lost)}")
-    print(
-        f"peak memory of a worker: {peaks[1] / 1e9:.2f} GB alone, {peaks[options.workers] / 1e9:.2f} GB among several"
-    )
-    print(f"a task sends at most {max(sent) / 1e3:.1f} kB")
-    met = share >= LEAST_SHARE and not unequal and not lost and growth <= MOST_GROWTH and max(sent) < MOST_SENT
-    print(f"bars: {'met' if met else 'MISSED'}")
-    return 0 if met else 1
+    record.add(
+        Row(f"speed with {linear} workers, as a share of linear", shares, "x", LEAST_SHARE, ours=tuple(times[linear]),
+            theirs=tuple(times[1]), absolute="s")
+    )  # fmt: skip
+    record.add(Row("artifacts that differ between runs", (float(len(unequal)),), "artifacts", 0, "most"))
+    record.add(Row("runs that lost a task, one of them with a worker killed", (float(len(lost)),), "runs", 0, "most"))
+    growth = peaks[linear] / peaks[1]
+    record.add(Row("peak memory of a worker among several, against one alone", (growth,), "x", MOST_GROWTH, "most"))
+    record.add(Row("peak memory of a worker alone", (peaks[1] / 1e9,), "GB"))
+    record.add(Row("largest task that is sent", (max(sent) / 1e3,), "kB", MOST_SENT / 1e3, "most"))
+    return record.finish(options.results)
 
 
 if __name__ == "__main__":

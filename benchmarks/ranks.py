@@ -3,13 +3,12 @@
     python benchmarks/ranks.py [--data FILE.npz] [--processes 2] [--epochs 6] [--points 2000] [--repeats 3]
 
 Every diagnostic after every epoch, DDP over gloo on the CPU, one thread in each process. Measured: the time until the
-last epoch was looked at, less that of the same training without looking. Bar: the stall is shorter, and the artifacts
-are equal to 1e-5. Exits with 1 when it is missed.
+last epoch was looked at, less that of the same training without looking. Bars: the stall is shorter, and the artifacts
+are equal to 1e-5.
 """
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,10 +18,10 @@ from pathlib import Path
 import xarray as xr
 
 import repviz
+from report.arguments import ROOT, arguments, sentence
+from report.record import Record, Row, multiples
 from repviz.run import Run
 
-ROOT = Path(__file__).parent.parent
-DATA = (ROOT.parent / "shared" / "data" / "packages.npz", ROOT / "data" / "packages_small.npz")
 TOLERANCE = 1e-5
 ALONE, SHARED, NOBODY = "rank zero alone", "shared out", "nobody looks"
 HOW = {
@@ -74,30 +73,26 @@ def furthest(one: Run, other: Run) -> list[str]:
     return found
 
 
-def main() -> int:
-    """Run and print; 0 when the bar is met."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=next(path for path in DATA if path.exists()))
+def main(argv: list[str] | None = None) -> int:
+    """Run and print; 0 when the bars are met."""
+    parser = arguments(__doc__, repeats=3, data=True)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--points", type=int, default=2_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
-    ratios, different = [], set()
+    options = parser.parse_args(argv)
+    conditions = {"data": options.data.name, "processes": str(options.processes), "epochs": str(options.epochs)}
+    record = Record("ranks", "Looking, shared out among processes", sentence(__doc__), conditions)
+    stalls: dict[str, list[float]] = {ALONE: [], SHARED: []}
+    different = set()
     with tempfile.TemporaryDirectory() as name:
         for _ in range(options.repeats):
             found = {how: train(how, options, Path(name) / "runs") for how in HOW}
-            stalls = {how: found[how][0] - found[NOBODY][0] for how in (ALONE, SHARED)}
-            ratios.append(stalls[SHARED] / stalls[ALONE])
+            for how, seconds in stalls.items():
+                seconds.append(found[how][0] - found[NOBODY][0])
             different |= set(furthest(found[ALONE][1], found[SHARED][1]))
-            said = ", ".join(f"{how} {stall:.1f} s" for how, stall in stalls.items())
-            print(f"stall over {options.epochs} epochs: {said}; {ratios[-1]:.2f} x", flush=True)
-    met = statistics.median(ratios) < 1 and not different
-    print(f"shared out among {options.processes} processes, the stall is {statistics.median(ratios):.2f} x as long "
-          f"({min(ratios):.2f} to {max(ratios):.2f})")  # fmt: skip
-    print(f"artifacts that differ: {', '.join(sorted(different)) or 'none'}")
-    print(f"bar: {'met' if met else 'MISSED'}")
-    return 0 if met else 1
+    record.add(multiples("stall by looking", stalls[SHARED], stalls[ALONE], peer=ALONE, bar=1.0))
+    record.add(Row("artifacts that differ", (float(len(different)),), "artifacts", 0, "most"))
+    return record.finish(options.results)
 
 
 if __name__ == "__main__":

@@ -1,65 +1,67 @@
 """What repviz costs by size: points on a map, epochs of a run, classes, runs in the folder.
 
-    python benchmarks/scale.py [--only points epochs classes runs] [--json scale.json] [--plot scale.png]
+    python benchmarks/scale.py [--only points epochs classes runs]
 
 Everything is made without training. Times are of the processor (the server's in this process, the browser's of its main
 thread with the calls that draw left out), so that a busy machine tells nearly the same. The bar of each line: an item
-(a point, an epoch, a class, a run) costs at most twice as much at the largest size as at the size before it. Exits
-with 1 when one is missed.
+(a point, an epoch, a class, a run) costs at most twice as much at the largest size as at the size before it.
 """
 
-import argparse
-import json
 import os
 import sys
-from pathlib import Path
 
+from report.arguments import arguments, sentence
+from report.record import Curve, Record, Row
 from scale_parts import classes, epochs, points, runs
 from scale_parts.costs import MOST_GROWTH, Costs, Table
 
 PARTS = {"points": points, "epochs": epochs, "classes": classes, "runs": runs}
+UNITS = {"s": ("processor time (ms)", 1e3), "B": ("size (kB)", 1e-3)}
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Measure, print, write; 0 when the bars are met."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__, repeats=None)
     parser.add_argument("--only", nargs="+", choices=[*PARTS], default=[*PARTS])
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--plot", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    record = Record("scale", "Many points, epochs, classes, runs", sentence(__doc__), {"threads": "1"})
     table = Table()
     for name in options.only:
         PARTS[name].measure(table)
     found = list(table.costs.values())
     for costs in found:
-        print(line(costs), flush=True)
-    if options.json:
-        write_result(options.json, found)
-    if options.plot:
-        from scale_parts.plot import save
-
-        save(options.plot, found)
-    return 0 if all(costs.met for costs in found) else 1
-
-
-def line(costs: Costs) -> str:
-    """What it costs at each size, and its growth beside the bar."""
-    values = "  ".join(f"{size:,}: {said(value, costs.unit)}" for size, value in costs.at.items())
-    verdict = "met" if costs.met else "MISSED"
-    growth = f"growth per {costs.item} {costs.growth:.2f}, at most {MOST_GROWTH:g}"
-    return f"{costs.what:<40} {values}  {growth}: {verdict}"
+        record.add(
+            Row(
+                f"growth per {costs.item.strip()}: {costs.what}, {at_sizes(costs)}",
+                (costs.growth,),
+                "x",
+                MOST_GROWTH,
+                "most",
+            )
+        )
+    record.curves.extend(curves(found))
+    return record.finish(options.results)
 
 
-def said(value: float, unit: str) -> str:
-    """Seconds as milliseconds, bytes as kilobytes."""
-    return f"{1000 * value:.3g} ms" if unit == "s" else f"{value / 1000:.3g} kB"
+def at_sizes(costs: Costs) -> str:
+    """What it costs at each size."""
+    title, factor = UNITS[costs.unit]
+    unit = title.partition("(")[2].rstrip(")")
+    return ", ".join(f"{factor * value:.3g} {unit} at {size:,}" for size, value in sorted(costs.at.items()))
 
 
-def write_result(path: Path, found: list[Costs]) -> None:
-    """All numbers as JSON."""
-    lines = [vars(costs) | {"growth": costs.growth, "met": costs.met} for costs in found]
-    path.write_text(json.dumps({"most_growth": MOST_GROWTH, "costs": lines}, indent=2) + "\n")
+def curves(found: list[Costs]) -> list[Curve]:
+    """One for each item and unit."""
+    groups: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
+    for costs in found:
+        _, factor = UNITS[costs.unit]
+        line = [(size, factor * value) for size, value in sorted(costs.at.items())]
+        groups.setdefault((costs.item.strip(), costs.unit), {})[costs.what] = line
+    return [
+        Curve(f"Cost by {item}: {UNITS[unit][0]}", f"number of {item}", UNITS[unit][0], lines)
+        for (item, unit), lines in groups.items()
+    ]
 
 
 if __name__ == "__main__":
