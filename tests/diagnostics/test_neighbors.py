@@ -61,8 +61,8 @@ def test_rows_that_single_precision_leaves_in_doubt_are_done_again(monkeypatch):
     points = torch.from_numpy(np.random.default_rng(0).normal(size=(200, 30)).astype(np.float32))
     expected = nearest_neighbors(points, 5)[0]
 
-    def coarse(rows, points):  # as a product of bfloat16 factors would be
-        exact = squared_distances(rows, points)
+    def coarse(rows, points, norms):  # as a product of bfloat16 factors would be
+        exact = squared_distances(rows, points, norms)
         return exact if points.dtype == torch.float64 else exact.bfloat16().float()
 
     monkeypatch.setattr(neighbors, "squared_distances", coarse)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repviz.diagnostics.neighbors import rounding, squared_distances, standard_position
+from repviz.diagnostics.neighbors import block_rows, rounding, squared_distances, standard_position
 
 _BLOCK = 2**18
-"""Distances held at once: they are passed over once per neighbour, so they should stay in the cache."""
+"""Distances that are counted at once: they are passed over once per neighbour, so they should stay in the cache."""
 
 
 def rank_preservation(space: Tensor, neighbors: Sequence[Tensor], rows: Tensor | None = None) -> list[float]:
@@ -37,10 +37,14 @@ def rank_preservation(space: Tensor, neighbors: Sequence[Tensor], rows: Tensor |
         _check(n, indices.shape[1])
     position, _ = standard_position(space)
     rows = torch.arange(n, device=space.device) if rows is None else rows
+    norms = position.square().sum(1)
     excess = [0] * len(neighbors)
-    for block in rows.split(max(1, _BLOCK // n)):
-        for number, found in enumerate(_excess(position, block, neighbors)):
-            excess[number] += found
+    for product in rows.split(block_rows(n)):
+        distances = squared_distances(position[product], position, norms)
+        counted = max(1, _BLOCK // n)
+        for block, part in zip(product.split(counted), distances.split(counted), strict=True):
+            for number, found in enumerate(_excess(part, block, norms, position.shape[1], neighbors)):
+                excess[number] += found
     sizes = [indices.shape[1] for indices in neighbors]
     return [1 - 2 / (len(rows) * k * (2 * n - 3 * k - 1)) * total for k, total in zip(sizes, excess, strict=True)]
 
@@ -70,15 +74,13 @@ def sampled_rows(n: int, limit: int, seed: int, device: torch.device) -> Tensor:
     return torch.from_numpy(np.sort(drawn)).to(device)
 
 
-def _excess(position: Tensor, rows: Tensor, neighbors: Sequence[Tensor]) -> list[int]:
-    """For each set of neighbours, the sum of what their ranks are above k."""
-    distances = squared_distances(position[rows], position)
-    norms = position.square().sum(1)
+def _excess(distances: Tensor, rows: Tensor, norms: Tensor, width: int, neighbors: Sequence[Tensor]) -> list[int]:
+    """For each set of neighbours, the sum of what their ranks are above k, by squared ``distances`` of ``rows``."""
     limits = []
     for indices in neighbors:
         near = indices[rows]
         # what is nearer by less than rounding counts as equally far, so that duplicates share a rank
-        slack = rounding(norms[rows, None] + norms[near], position.shape[1])
+        slack = rounding(norms[rows, None] + norms[near], width)
         limits.append(distances.gather(1, near) - slack)
     distances[torch.arange(len(rows), device=rows.device), rows] = torch.inf
     nearer = torch.empty(distances.shape, dtype=torch.bool, device=distances.device)

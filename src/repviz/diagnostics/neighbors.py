@@ -35,11 +35,12 @@ def nearest_neighbors(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
     indices = torch.empty(n, k, dtype=torch.int64, device=exact.device)
     squared = torch.empty(n, k, dtype=torch.float64, device=exact.device)
     if k:
+        norms = {fast.dtype: fast.square().sum(1), exact.dtype: exact.square().sum(1)}
         for rows in torch.arange(n, device=exact.device).split(block_rows(n)):
-            indices[rows], squared[rows], certain = _nearest(rows, fast, exact, k)
+            indices[rows], squared[rows], certain = _nearest(rows, fast, norms[fast.dtype], exact, k)
             if fast.dtype != exact.dtype and not certain.all():
                 doubtful = rows[~certain]
-                indices[doubtful], squared[doubtful], _ = _nearest(doubtful, exact, exact, k)
+                indices[doubtful], squared[doubtful], _ = _nearest(doubtful, exact, norms[exact.dtype], exact, k)
     return indices, squared.sqrt() * scale
 
 
@@ -59,18 +60,18 @@ def standard_position(points: Tensor) -> tuple[Tensor, float]:
     return position, scale
 
 
-def squared_distances(rows: Tensor, points: Tensor) -> Tensor:
+def squared_distances(rows: Tensor, points: Tensor, norms: Tensor) -> Tensor:
     """Squared Euclidean distances through one product; rounding can make those of near points slightly negative.
 
     Args:
         rows: ``(m, d)``.
         points: ``(n, d)``.
+        norms: ``(n,)`` squared norms of the points, which every block of rows needs.
 
     Returns:
         ``(m, n)`` in the points' dtype.
     """
-    norms = rows.square().sum(1)[:, None] + points.square().sum(1)[None]
-    return norms.addmm_(rows, points.T, alpha=-2)
+    return (rows.square().sum(1)[:, None] + norms).addmm_(rows, points.T, alpha=-2)
 
 
 def rounding(squared_norms: Tensor, width: int) -> Tensor:
@@ -99,15 +100,14 @@ def block_rows(n: int) -> int:
     return max(1, _BLOCK // n)
 
 
-def _nearest(rows: Tensor, approximate: Tensor, exact: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+def _nearest(rows: Tensor, approximate: Tensor, norms: Tensor, exact: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """Indices ``(m, k)``, squared distances ``(m, k)``, and ``(m,)`` whether no other point can be nearer."""
     n = len(exact)
-    distances = squared_distances(approximate[rows], approximate)
+    distances = squared_distances(approximate[rows], approximate, norms)
     distances[torch.arange(len(rows), device=rows.device), rows] = torch.inf
     kept, candidates = distances.topk(min(k + _SPARE, n - 1), largest=False)
     candidates = candidates.sort(dim=1).values
     true, order = _exact_squared(rows, candidates, exact).sort(dim=1, stable=True)
-    norms = approximate.square().sum(1)
     error = rounding(norms[rows] + norms.max(), exact.shape[1])
     certain = (true[:, k - 1] <= kept[:, -1] - error) | (candidates.shape[1] == n - 1)
     return candidates.gather(1, order[:, :k]), true[:, :k], certain
