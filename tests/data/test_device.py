@@ -20,7 +20,7 @@ def test_the_data_lies_on_the_gpu_when_it_fits(monkeypatch, resident, n_bytes, o
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (FREE, 2 * FREE))
     module = EmbeddingDataModule("some.npz", device_resident=resident)
     module.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=DEVICE))
-    found = module._device_for((torch.zeros(n_bytes // 4),))
+    found = module._device_for(n_bytes)
     assert found == (DEVICE if on_device else torch.device("cpu"))
 
 

@@ -106,7 +106,10 @@ def addresses(app, folder: Path) -> Iterator[str]:
             yield from (before + written for written in encodings(target))
 
 
-PARAMETERS = ["runs", "log", "theme", "only", "text", "layer", "classes", "selection", "run", "epoch", "page"]
+PARAMETERS = [
+    *("runs", "log", "theme", "only", "text", "layer", "method", "classes", "selection", "run", "epoch", "page"),
+    *("since", "from"),
+]
 
 
 def test_every_parameter_that_the_server_reads_is_among_the_attempts():
