@@ -1,6 +1,8 @@
 """Routes that draw: figures as JSON, and the numbers behind them as CSV."""
 
+import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import xarray as xr
 from flask import Blueprint, Response, request
@@ -77,4 +79,8 @@ def _json(content: bytes) -> Response:
 def download(name: str, content: bytes) -> Response:
     """A file that the browser saves."""
     kind = "text/csv" if name.endswith(".csv") else "application/zip"
-    return Response(content, mimetype=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    disposition = f'attachment; filename="{plain}"'
+    if plain != name:  # as RFC 6266 has it
+        disposition += f"; filename*=UTF-8''{quote(name, safe='')}"
+    return Response(content, mimetype=kind, headers={"Content-Disposition": disposition})

@@ -55,11 +55,12 @@ class Manifests:
     def kept_of_ended(self, run: RunFiles, what: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """``make()``, whose ``state`` is that of the run: made once for a run that has ended and is not touched again.
 
-        That one is running is asked anew: its process may have gone without a word.
+        That one is running is asked anew, for its process may have gone without a word; so is one that cannot be
+        read, for the reason may pass.
         """
         stamps = tuple(stamp_or_none(run.path / name) for name in (RUN_FILE, METRICS_FILE))
         entry = self._ended.get((run.path, what), stamps, make, lambda found: len(str(found)))
-        return make() if entry.get("state") == "running" else entry
+        return make() if entry.get("state") in ("running", "damaged") else entry
 
     def of_run(self, run: RunFiles) -> dict[str, Any]:
         """What a page has to know of ``run``; equal content has an equal ``signature``."""
@@ -67,7 +68,7 @@ class Manifests:
         info = self._info(run, content)
         content |= {key: info.get(key) for key in _RUN_FACTS if key in info}
         content["colors"] = class_colors(len(info.get("classes") or []))
-        content["metrics"] = self._metrics(run, content)
+        content["metrics"], rows = self._metrics(run, content)
         content["artifacts"] = {kind: run.told(kind) for kind in run.kinds()}
         content["values"] = {
             kind: found
@@ -79,7 +80,7 @@ class Manifests:
         content["sample"] = self._sample_version(run)
         content["extents"] = self._all_extents(run)
         content["signature"] = self._signature(run, content)
-        self._told.get(content["signature"], None, lambda: (content, self._rows_or_none(run)), _content_bytes)
+        self._told.get(content["signature"], None, lambda: (content, rows), _content_bytes)
         return content
 
     def _signature(self, run: RunFiles, content: dict[str, Any]) -> str:
@@ -95,12 +96,6 @@ class Manifests:
         """
         before, after = (self._told.peek(name) for name in (signature, content["signature"]))
         return content if before is None or after is None else since(*before, *after)
-
-    def _rows_or_none(self, run: RunFiles) -> list[Row]:
-        try:
-            return self.rows(run)
-        except (OSError, ValueError, KeyError):
-            return []  # the manifest names the problem
 
     def rows(self, run: RunFiles) -> list[Row]:
         """Rows of the metrics table, read again only when the file has changed."""
@@ -144,16 +139,20 @@ class Manifests:
         content["state"] = info["state"]
         return info
 
-    def _metrics(self, run: RunFiles, content: dict[str, Any]) -> dict[str, Any]:
+    def _metrics(self, run: RunFiles, content: dict[str, Any]) -> tuple[dict[str, Any], list[Row]]:
+        """What is said of the table, and its rows.
+
+        The version is of before the rows are read: of a table that is replaced meanwhile it is too old, and the next
+        poll brings the rows again; a version of rows that were not read would keep them from the page.
+        """
         try:
-            rows, path = self.rows(run), run.metrics_file()
+            path = run.metrics_file()
+            version = version_of(stamp_of(path)) if path is not None else ""
+            rows = self.rows(run)
         except (OSError, ValueError, KeyError) as error:
             content["problems"].append(f"metrics.csv cannot be read: {error}")
-            rows, path = [], None
-        return {
-            "epochs": [row["epoch"] for row in rows],
-            "version": version_of(stamp_of(path)) if path is not None else "",
-        }
+            version, rows = "", []
+        return {"epochs": [row["epoch"] for row in rows], "version": version}, rows
 
     def _values(self, run: RunFiles, kind: str, newest: int) -> list[dict[str, str]]:
         """What the newest artifact of a kind knows of every point of the sample."""

@@ -55,7 +55,7 @@ class RunsTable:
             info, rows = run.info(), self._manifests.rows(run)
             entry["size"] = self._size(run)
         except (NotThereError, OSError, ValueError, KeyError) as error:
-            return {"problem": str(error)}
+            return {"state": "damaged", "problem": str(error)}
         best = best_row(rows, "val_accuracy")
         entry |= {
             "state": info["state"],

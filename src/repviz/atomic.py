@@ -43,6 +43,9 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     moved aside, and removed once the new one has its name: in between there is none for a moment.
     """
     target = Path(target)
+    for left in target.parent.glob(f".{target.name}.*{TEMPORARY_SUFFIX}"):
+        if _is_left_over(left):  # whole copies, which no one else would remove
+            shutil.rmtree(left, ignore_errors=True)
     temporary, aside = _temporary(target), _temporary(target)
     try:
         temporary.mkdir()
@@ -88,11 +91,16 @@ def remove_leftovers(folder: Path) -> list[Path]:
     """
     found = []
     for path in Path(folder).rglob(f".*{TEMPORARY_SUFFIX}"):
-        host, _, pid = path.name.removesuffix(TEMPORARY_SUFFIX).rpartition("-")
-        if host.endswith(f"-{_host()}") and pid.isdigit() and not _lives(int(pid)):
+        if _is_left_over(path):
             path.unlink(missing_ok=True)
             found.append(path)
     return found
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether a process of this machine that is no more has left it."""
+    host, _, pid = path.name.removesuffix(TEMPORARY_SUFFIX).rpartition("-")
+    return host.endswith(f"-{_host()}") and pid.isdigit() and not _lives(int(pid))
 
 
 def _temporary(target: Path) -> Path:

@@ -12,12 +12,14 @@ import plotly.graph_objects as go
 import pytest
 import xarray as xr
 from plotly.subplots import make_subplots
+from werkzeug.http import parse_options_header
 
 from repviz.dashboards import drawing
 from repviz.dashboards.app import create_app
 from repviz.dashboards.asked_view import view_of
 from repviz.dashboards.catalog import Catalog, NotThereError
 from repviz.dashboards.drawing import Drawer, Pictures, on_page
+from repviz.dashboards.figure_routes import download
 from repviz.figures import registry
 from repviz.figures.registry import Picture
 from repviz.figures.view import View
@@ -243,6 +245,12 @@ def test_numbers_of_several_shapes_are_a_zip(client, address):
     surface = zipfile.ZipFile(io.BytesIO(client.get(f"{address}/numbers/surface/1").data))
     single = pd.read_csv(surface.open("values.csv"))
     assert list(single.columns) == ["agreement", "surrogate_agreement"]
+
+
+def test_a_name_that_is_no_ascii_is_a_file_name_all_the_same():
+    response = download('bløck "1" 层.csv', b"")
+    response.headers["Content-Disposition"].encode("latin-1")
+    assert parse_options_header(response.headers["Content-Disposition"])[1]["filename"] == 'bløck "1" 层.csv'
 
 
 def test_numbers_of_one_layer(client, address, complete):

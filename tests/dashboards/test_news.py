@@ -2,6 +2,9 @@
 
 import pytest
 
+from repviz.dashboards.cache import FileCache
+from repviz.dashboards.catalog import Catalog
+from repviz.dashboards.manifest import Manifests
 from repviz.dashboards.news import since
 
 
@@ -63,3 +66,34 @@ def test_what_is_the_same_is_not_told():
 def test_a_part_that_is_gone_means_all_of_it():
     after = {key: value for key, value in BEFORE.items() if key != "x"}
     assert since(BEFORE, ROWS, after, ROWS) == after
+
+
+def test_a_table_that_is_replaced_while_a_manifest_is_made_is_no_epoch_lost(runs_dir, make_run, monkeypatch):
+    run = make_run(epochs=2, state="running")
+    manifests = Manifests(Catalog(runs_dir), FileCache(10_000_000))
+    found = manifests._catalog.find(run.path.name)
+    extents = manifests._all_extents
+
+    def slow(asked):
+        run.write_metrics(3)
+        return extents(asked)
+
+    monkeypatch.setattr(manifests, "_all_extents", slow)
+    known = manifests.of_run(found)
+    monkeypatch.undo()
+    assert known["metrics"]["epochs"] == [0, 1, 2]
+    news = manifests.since(known["signature"], manifests.of_run(found))
+    assert (news["metrics"]["kept"], news["metrics"]["epochs"]) == (3, [3])
+
+
+def test_a_run_that_could_not_be_read_once_is_asked_again(runs_dir, make_run, monkeypatch):
+    run = make_run(epochs=2)
+    manifests = Manifests(Catalog(runs_dir), FileCache(10_000_000))
+
+    def fail(_):
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(manifests, "rows", fail)
+    assert [entry["state"] for entry in manifests.of_runs()] == ["damaged"]
+    monkeypatch.undo()
+    assert [(entry["name"], entry["state"]) for entry in manifests.of_runs()] == [(run.path.name, "finished")]

@@ -1,13 +1,18 @@
 """The folder form: what it gives back, what is said of one that is damaged, and how it is written."""
 
 import json
+import os
+import shutil
+import subprocess
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.lib.format import open_memmap
 
+from repviz.atomic import replacing_folder
 from repviz.data.converting import convert
 from repviz.data.datamodule import EmbeddingDataModule
 from repviz.data.folder import RECORD
@@ -324,3 +329,34 @@ def test_mutants_are_read_or_refused(tmp_path):
         path.write_bytes(content)
     assert 30 < len(refused) < 150
     assert all(message.startswith(str(folder)) and message.count("\n") == 1 for message in refused)
+
+
+def test_all_processes_read_alike_where_one_has_less_memory(tmp_path):
+    folder = folder_of(tmp_path)
+    for of_any in (False, True):
+        strategy = SimpleNamespace(reduce_boolean_decision=lambda decision, all, of_any=of_any: decision or of_any)
+        module = EmbeddingDataModule(str(folder))
+        module.trainer = SimpleNamespace(world_size=2, strategy=strategy)
+        module.setup("fit")
+        assert module.arrays.on_disk is of_any
+
+
+def test_a_folder_with_too_many_files_is_refused(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path)
+    monkeypatch.setattr("repviz.data.folder._MAX_FILES", 3)
+    with pytest.raises(DataError, match="more than 3 files"):
+        read(folder)
+
+
+def test_what_a_killed_conversion_left_goes_with_the_next(tmp_path):
+    child = subprocess.Popen(["sleep", "60"])
+    with replacing_folder(tmp_path / "folder") as temporary:
+        (temporary / "a.npy").write_bytes(b"half")
+        left = temporary.with_name(temporary.name.replace(f"-{os.getpid()}.", f"-{child.pid}."))
+        shutil.copytree(temporary, left)
+    with replacing_folder(tmp_path / "folder"):
+        assert left.exists()
+    child.kill()
+    child.wait()
+    with replacing_folder(tmp_path / "folder"):
+        assert not left.exists()

@@ -17,6 +17,7 @@ from repviz.data.batches import BatchDataset, BatchLoader, BatchOrder
 from repviz.data.blocks import BlockLoader, BlockOrder, ScaledRows
 from repviz.data.checks import matched_to_training
 from repviz.data.keys import NPZ_KEYS
+from repviz.data.npz import Stored
 from repviz.data.pickles import PICKLE_KEYS
 from repviz.data.reading import form_of, read
 from repviz.data.scaling import Scaling, fit_scaling
@@ -125,9 +126,21 @@ class EmbeddingDataModule(LightningDataModule):
         if self._arrays is not None and (stage != "fit" or "train" in self._arrays.splits):
             return
         self._arrays = self._read(stage)
+        if self.loading == "auto" and self._others_stay_on_disk():
+            self._arrays = self._read(stage, stored="always")
         self._rows = {}
         if stage == "fit":
             self._say_what_has_no_effect()
+
+    def _others_stay_on_disk(self) -> bool:
+        """Whether the rows lie on the disk for another process, which has less memory, and not for this one.
+
+        All must read alike: the order of rows on the disk is another than that of rows in memory.
+        """
+        if self.trainer is None or self.trainer.world_size == 1:
+            return False
+        of_any = self.trainer.strategy.reduce_boolean_decision(self._arrays.on_disk, all=False)
+        return of_any and not self._arrays.on_disk
 
     @property
     def arrays(self) -> Arrays:
@@ -229,7 +242,7 @@ class EmbeddingDataModule(LightningDataModule):
     def _form(self) -> str:
         return form_of(Path(self.path).expanduser())
 
-    def _read(self, stage: str, recipe_statistics: Any = None) -> Arrays:
+    def _read(self, stage: str, recipe_statistics: Any = None, stored: Stored | None = None) -> Arrays:
         return read(
             self.path,
             purpose=_PURPOSES[stage],
@@ -238,7 +251,7 @@ class EmbeddingDataModule(LightningDataModule):
             trust_pickle=self.trust_pickle,
             recipe_statistics=recipe_statistics,
             tabular=self.use_tabular,
-            stored={"auto": "auto", "blocks": "always"}.get(self.loading, "never"),
+            stored=stored or {"auto": "auto", "blocks": "always"}.get(self.loading, "never"),
         )
 
     def _read_again(self, recipe_statistics: Any) -> Arrays:

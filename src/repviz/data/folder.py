@@ -49,9 +49,11 @@ class FolderReader(NpyReader):
         self.path = path
         try:
             with os.scandir(path) as entries:
-                names = [entry.name for entry in islice(entries, _MAX_FILES)]
+                names = [entry.name for entry in islice(entries, _MAX_FILES + 1)]
         except OSError as error:
             raise data_error(path, "", f"cannot be opened ({error.strerror})", "a readable folder") from error
+        if len(names) > _MAX_FILES:
+            raise data_error(path, "", f"holds more than {_MAX_FILES:,} files", "a folder of arrays and nothing else")
         self._stats = {name.removesuffix(SUFFIX): self._stat(name) for name in sorted(names) if name.endswith(SUFFIX)}
         self._recorded = _arrays(self.path, read_record(path)) if RECORD in names else {}
         for key, recorded in self._recorded.items():
