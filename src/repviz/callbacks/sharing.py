@@ -189,7 +189,8 @@ class SharedLook:
         if self._looker is not None:
             try:
                 own = self._looker.digest()
-            except Exception:  # buffers of a kind that cannot be compared: nobody is known to have rank zero's
+            except Exception as error:  # the others wait for this rank's word, whatever it is
+                log.warning("buffers of the network cannot be compared with those of other processes: %s", error)
                 own = f"rank {self._meeting.rank}"
         digests = self._meeting.words(own)
         return [rank for rank, digest in enumerate(digests) if digest == digests[0]]
