@@ -1,6 +1,7 @@
 """One browser, server and folder for all tests here: a browser that knows the scripts opens a page much faster."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,22 @@ def runs_dir(shared) -> Path:
     return shared[0]
 
 
+@pytest.fixture
+def passing(shared) -> Iterator[Callable[[str], Path]]:
+    """Names folders of runs that are removed once the page is closed: an open page would ask for them on."""
+    made: list[Path] = []
+
+    def name(folder: str) -> Path:
+        made.append(shared[0] / folder)
+        return made[-1]
+
+    yield name
+    for folder in made:
+        shutil.rmtree(folder)
+
+
 @pytest.fixture(params=["light"])
-def watched(request, contexts, shared) -> Iterator[Watched]:
+def watched(request, contexts, shared, passing) -> Iterator[Watched]:
     page = contexts[request.param].new_page()
     seen = Watched(page, shared[1])
     yield seen

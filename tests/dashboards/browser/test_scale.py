@@ -16,14 +16,13 @@ CLASSES, EPOCHS = 1000, 1000
 
 
 @pytest.fixture
-def many_classes(shared):
-    path = shared[0] / "20250202_120000"
+def many_classes(passing):
+    path = passing("20250202_120000")
     names = tuple(f"class {k:04d}" for k in range(CLASSES))
     run = SyntheticRun(path, n=4000, classes=names, layers=("input", "logits"), kinds=("projection", "prediction"))
     run.write_epoch(0)
     run.say("finished")
-    yield run
-    shutil.rmtree(path)
+    return run
 
 
 def add_epochs(run: SyntheticRun, first: int, last: int) -> None:
@@ -37,14 +36,13 @@ def add_epochs(run: SyntheticRun, first: int, last: int) -> None:
 
 
 @pytest.fixture
-def many_epochs(shared):
-    path = shared[0] / "20250303_120000"
+def many_epochs(passing):
+    path = passing("20250303_120000")
     run = SyntheticRun(path, n=40, layers=("logits",), max_epochs=2 * EPOCHS)
     run.write_epoch(0)
     add_epochs(run, 1, EPOCHS)
     run.say("running")
-    yield run
-    shutil.rmtree(path)
+    return run
 
 
 def test_a_thousand_classes_are_searched_and_the_worst_of_them_shown(watched, many_classes, shots):
