@@ -27,7 +27,7 @@ from dashboard_parts.made_run import MadeRun
 from landscape_parts.ways import one_forward_per_point, repviz, scene
 from report.arguments import arguments, sentence
 from report.record import Curve, Record, number
-from repviz.diagnostics.umap_layout import warm_up
+from repviz.diagnostics.umap_descent import warm_up
 from training_parts.hand_written import by_hand
 from training_parts.setting import Setting, rate, rows_of, without_excluded
 from training_parts.through_repviz import quieten, through_repviz

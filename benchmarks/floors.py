@@ -30,7 +30,7 @@ from projection import activations, before_of, chained
 from report.arguments import arguments, sentence
 from report.record import Record, Row, multiples
 from repviz.diagnostics.neighbors import block_rows
-from repviz.diagnostics.umap_layout import warm_up
+from repviz.diagnostics.umap_descent import warm_up
 from repviz.diagnostics.weight_plane import at_once
 from repviz.store.artifacts import write_artifact
 from training_parts.setting import Setting, rate, rows_of, without_excluded

@@ -5,7 +5,8 @@
 Training 384-2048-2048-2048-20 on made rows: ``repviz fit`` without diagnostics beside a hand-written loop whose data
 lie on the device and which computes the same metrics, both eager; ``repviz fit`` keeps one checkpoint, at the end.
 Beside it, without a bar: bfloat16, TF32, and ``torch.compile``. Landscape 101 x 101 of 384-512-256-20 on 1,024 points
-beside a forward pass per grid point. Probes of five layers on 20,000 points. A run with all diagnostics in the
+beside a forward pass per grid point. Probes of five layers on 20,000 points. UMAP maps of one layer, the first and the
+next epoch's, by TorchDR beside umap-learn, neighbours found on the device for both. A run with all diagnostics in the
 background beside one without. ``--device cpu --small`` goes the same ways at toy size, without bars.
 """
 
@@ -22,12 +23,14 @@ from gpu_parts.made import N_CLASSES, data_file, snapshot
 from landscape_parts.ways import farthest, one_forward_per_point, repviz, scene
 from report.arguments import arguments, sentence
 from report.record import Record, Row, multiples, rates, times
+from repviz.diagnostics.diagnostic import Earlier
 from repviz.diagnostics.probe import Probe
+from repviz.diagnostics.projection import Projection
 from training_parts.hand_written import by_hand
 from training_parts.setting import Setting, rate, rows_of
 from training_parts.through_repviz import quieten, through_repviz
 
-PARTS = ("training", "landscape", "probe", "background")
+PARTS = ("training", "landscape", "probe", "projection", "background")
 N_FEATURES, SAME = 384, 1e-3
 TRAINING_BARS = {4096: 0.9, 512: 0.7}
 LANDSCAPE_BAR, PROBE_BAR = 20.0, 1.0
@@ -95,6 +98,34 @@ def probe(record: Record, sizes: dict[str, int], options: argparse.Namespace) ->
     record.add(Row(what, tuple(found), "s", None if options.small else PROBE_BAR, "most"))
 
 
+def projection(record: Record, sizes: dict[str, int], options: argparse.Namespace) -> None:
+    """Rows on the maps of one layer as wide as the data."""
+    epochs = {
+        name: snapshot(sizes["probed"], (N_FEATURES,), options.device, noise)
+        for name, noise in (("first epoch", 3.0), ("next epoch", 2.9))
+    }
+    by = {backend: Projection(methods=("umap",), umap_backend=backend) for backend in ("torchdr", "umap-learn")}
+    for mapped in by.values():  # the libraries' own start
+        mapped.compute(snapshot(10 * N_CLASSES, (N_FEATURES,), options.device))
+    found = {(name, backend): ([], []) for name in epochs for backend in by}
+    for _ in range(options.repeats):
+        for backend, mapped in by.items():
+            earlier = Earlier()
+            for name, epoch in epochs.items():
+                began = time.perf_counter()
+                maps = mapped.compute(epoch, earlier)
+                seconds, trust = found[name, backend]
+                seconds.append(time.perf_counter() - began)
+                trust.append(float(maps["trustworthiness"].item()))
+                earlier = Earlier(first=maps, previous=maps)
+    for name in epochs:
+        (own, ours), (other, theirs) = (found[name, backend] for backend in by)
+        what = f"UMAP of the {name}, {sizes['probed']:,} points, by TorchDR"
+        record.add(times(what, own, other, peer="by umap-learn"))
+        below = tuple(b - a for a, b in zip(ours, theirs, strict=True))
+        record.add(Row(f"{what}: trustworthiness below umap-learn's", below, "of 1"))
+
+
 def background(record: Record, sizes: dict[str, int], options: argparse.Namespace) -> None:
     """Rows on a run with all diagnostics beside it; two runs take minutes, so one pair is measured."""
     epochs, batch = (1, 512) if options.small else (20, 4)
@@ -120,9 +151,13 @@ def main(argv: list[str] | None = None) -> int:
         return record.finish(options.results)
     quieten()
     for name in options.only:
-        {"training": training, "landscape": landscape, "probe": probe, "background": background}[name](
-            record, sizes, options
-        )
+        {
+            "training": training,
+            "landscape": landscape,
+            "probe": probe,
+            "projection": projection,
+            "background": background,
+        }[name](record, sizes, options)
     return record.finish(options.results)
 
 

@@ -20,7 +20,8 @@ from report.record import Record, Row, times
 from repviz.diagnostics.fidelity import rank_preservation, sampled_rows
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes, principal_scores
-from repviz.diagnostics.umap_layout import first_layout, next_layout, warm_up
+from repviz.diagnostics.umap_descent import warm_up
+from repviz.diagnostics.umap_layout import first_layout, next_layout
 
 EPOCHS = (1, 2, 10)
 SETTINGS = {"n_neighbors": 15, "min_dist": 0.1, "seed": 0}

@@ -31,7 +31,7 @@ from repviz.callbacks.checkpoints import checkpoint_path
 from repviz.cli import main as repviz_command
 from repviz.diagnostics.filter_normalization import filter_normalized_directions
 from repviz.diagnostics.landscape import chosen_points
-from repviz.diagnostics.umap_layout import warm_up
+from repviz.diagnostics.umap_descent import warm_up
 from repviz.recorded import RecordedRun
 from repviz.snapshot import observing
 

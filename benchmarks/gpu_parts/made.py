@@ -25,14 +25,19 @@ def data_file(folder: Path, n_rows: int, n_features: int) -> Path:
     return path
 
 
-def snapshot(n_points: int, widths: tuple[int, ...], device: str) -> Snapshot:
-    """Activations of ``n_points`` in layers of such widths on the device, four in five to fit a probe on."""
+def snapshot(n_points: int, widths: tuple[int, ...], device: str, noise: float = 3.0) -> Snapshot:
+    """Activations of ``n_points`` in layers of such widths on the device, four in five to fit a probe on.
+
+    Where only ``noise`` differs, points move along straight lines through their classes' centers.
+    """
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(n_points) % N_CLASSES
     layers = {}
     for number, width in enumerate(widths):
         centers = torch.randn(N_CLASSES, width, generator=generator)
-        layers[f"layer{number}"] = (centers[labels] + 3 * torch.randn(n_points, width, generator=generator)).to(device)
+        layers[f"layer{number}"] = (centers[labels] + noise * torch.randn(n_points, width, generator=generator)).to(
+            device
+        )
     index = np.arange(n_points)
     split = (index % 5 == 4).astype(np.int8)
     classes = tuple(f"class {k}" for k in range(N_CLASSES))

@@ -26,11 +26,12 @@ def test_without_a_gpu_nothing_is_measured_and_nothing_fails(monkeypatch, tmp_pa
 
 
 def test_at_toy_size_all_that_runs_in_one_process_goes_its_way(tmp_path):
-    parts = ["training", "landscape", "probe"]
+    parts = ["training", "landscape", "probe", "projection"]
     assert gpu.main(["--device", "cpu", "--small", "--repeats", "1", "--results", str(tmp_path), "--only", *parts]) == 0
     rows = {row.what: row for row in read(tmp_path / "gpu.json").rows}
     for name in ("training, batch 512", "training, batch 512, bfloat16", "landscape 5 x 5, 64 points"):
         assert rows[name].median > 0
         assert rows[name].met is None  # toy sizes say nothing about speed
     assert rows["landscape, losses off the peer's, at most"].met
+    assert rows["UMAP of the next epoch, 300 points, by TorchDR"].theirs[0] > 0
     assert any(name.startswith("probes of 5 layers") for name in rows)

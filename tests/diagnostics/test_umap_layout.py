@@ -1,6 +1,5 @@
 """UMAP from where the last map ended: umap-learn's graph and descent, steady, and true to what moved."""
 
-import logging
 import subprocess
 import sys
 
@@ -9,11 +8,10 @@ import pytest
 import torch
 from sklearn.manifold import trustworthiness
 
-from repviz.diagnostics import umap_layout
 from repviz.diagnostics.alignment import rigidly_aligned
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes, principal_scores
-from repviz.diagnostics.umap_layout import first_layout, neighbor_graph, new_neighbors, next_layout, warm_up
+from repviz.diagnostics.umap_layout import first_layout, neighbor_graph, new_neighbors, next_layout
 from tests.diagnostics.conftest import displacement, noisy, umap_from_scratch
 
 SETTINGS = {"n_neighbors": 15, "min_dist": 0.1, "seed": 0}
@@ -184,26 +182,3 @@ def test_heaps_of_duplicates():
     assert np.linalg.norm(found.reshape(3, 40, 2) - centers[:, None], axis=2).max() < min(
         np.linalg.norm(centers[i] - centers[j]) for i, j in ((0, 1), (0, 2), (1, 2))
     )
-
-
-def test_compiling_happens_once_and_is_said(caplog):
-    warm_up.cache_clear()
-    with caplog.at_level(logging.INFO, logger="repviz"):
-        warm_up()
-        warm_up()
-    assert [record.message[:12] for record in caplog.records] == ["loading UMAP", "UMAP is read"]
-
-
-def test_without_a_place_for_compiled_code_it_says_so(caplog, monkeypatch):
-    from umap import layouts
-
-    class Uncacheable:
-        def enable_caching(self) -> None:
-            raise RuntimeError("no locator available")
-
-    with caplog.at_level(logging.INFO, logger="repviz"):
-        monkeypatch.setattr(layouts, umap_layout._COMPILED, Uncacheable())
-        umap_layout._keep_compiled()
-        monkeypatch.delattr(layouts, umap_layout._COMPILED)
-        umap_layout._keep_compiled()
-    assert [record.message[-20:] for record in caplog.records] == ["no locator available", "clidean_single_epoch"]

@@ -18,6 +18,7 @@ from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.fidelity import chance, largest_k, rank_preservation, sampled_rows
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes, principal_scores
+from repviz.diagnostics.umap_descent import Backend, chosen_backend, descent_of, torchdr_is_installed
 from repviz.diagnostics.umap_layout import first_layout, new_neighbors, next_layout
 from repviz.diagnostics.units import followed_units
 from repviz.errors import UserError
@@ -60,6 +61,8 @@ class Projection(Diagnostic):
         n_pcs: principal components whose scores are kept.
         neurons: units whose activations are kept: those of highest variance at the run's start.
         seed: of UMAP and of the points over which trustworthiness is averaged.
+        umap_backend: umap-learn (CPU), torchdr (extra gpu; on the model's device), or auto: torchdr where it is
+            installed and the model is on a GPU.
     """
 
     kind: ClassVar[str] = "projection"
@@ -78,6 +81,7 @@ class Projection(Diagnostic):
     n_pcs: int = 6
     neurons: int = 12
     seed: int = 0
+    umap_backend: Literal["auto", "umap-learn", "torchdr"] = "auto"
 
     def __post_init__(self) -> None:
         """Raises: UserError: a setting is out of range."""
@@ -92,6 +96,8 @@ class Projection(Diagnostic):
         _require(self.n_pcs >= 1, "n_pcs", self.n_pcs, "1 or more")
         _require(self.neurons >= 0, "neurons", self.neurons, "0 or more")
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
+        if self.umap_backend == "torchdr" and not torchdr_is_installed():
+            raise UserError("projection.umap_backend is torchdr, which is not installed: pip install 'repviz[gpu]'")
 
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The maps of one epoch; what a layer lacks (components beyond its width, units) is NaN.
@@ -106,15 +112,16 @@ class Projection(Diagnostic):
         if previous is not None and previous.sizes["sample"] != len(snapshot.sample):
             sizes = f"{previous.sizes['sample']} points, this snapshot {len(snapshot.sample)}"
             raise ValueError(f"the earlier projection is of another sample: it has {sizes}")
+        backend = self._backend(snapshot)
         numbers: dict[int, dict[str, Any]] = {}
         for layer in layers:
             points = snapshot.activations[layer]
             if id(points) not in numbers:  # names of one tensor (penultimate and the last block) share the work
                 _check_finite(points, layer, snapshot.epoch)
                 units = _chosen_units(snapshot.sample, layer, points, self.neurons, _of_layer(previous, layer))
-                numbers[id(points)] = self._numbers(points, units, _of_layer(previous, layer))
+                numbers[id(points)] = self._numbers(points, units, _of_layer(previous, layer), backend)
         per_layer = [numbers[id(snapshot.activations[layer])] for layer in layers]
-        return self._dataset(snapshot, layers, per_layer)
+        return self._dataset(snapshot, layers, per_layer, backend)
 
     def _chosen_layers(self, snapshot: Snapshot) -> tuple[str, ...]:
         layers = snapshot.layers if self.layers is None else tuple(self.layers)
@@ -125,7 +132,14 @@ class Projection(Diagnostic):
             )
         return layers
 
-    def _numbers(self, points: Tensor, units: np.ndarray, previous: xr.Dataset | None) -> dict[str, np.ndarray | float]:
+    def _backend(self, snapshot: Snapshot) -> Backend | None:
+        if "umap" not in self.methods:
+            return None
+        return chosen_backend(self.umap_backend, next(iter(snapshot.activations.values())).device, len(snapshot.sample))
+
+    def _numbers(
+        self, points: Tensor, units: np.ndarray, previous: xr.Dataset | None, backend: Backend | None
+    ) -> dict[str, np.ndarray | float]:
         """Everything in ``VARIABLES`` for one layer, without its ``layer`` dimension."""
         if points.device.type == "mps":
             points = points.cpu()  # which knows double precision
@@ -147,11 +161,16 @@ class Projection(Diagnostic):
         numbers["scores"][:, :kept] = scores[:, :kept]
         numbers["explained_variance_ratio"][:there] = 0
         numbers["explained_variance_ratio"][:kept] = variances[:kept] / principal.total_variance
-        self._add_maps(numbers, points, scores, previous)
+        self._add_maps(numbers, points, scores, previous, backend)
         return numbers
 
     def _add_maps(
-        self, numbers: dict[str, Any], points: Tensor, scores: np.ndarray, previous: xr.Dataset | None
+        self,
+        numbers: dict[str, Any],
+        points: Tensor,
+        scores: np.ndarray,
+        previous: xr.Dataset | None,
+        backend: Backend | None,
     ) -> None:
         """Neighbours, maps and their fidelity."""
         indices, distances = nearest_neighbors(points, numbers["neighbors"].shape[1])
@@ -160,7 +179,9 @@ class Projection(Diagnostic):
         if previous is not None:
             known = previous["neighbors"].values
             numbers["new_neighbors"] = np.float64(new_neighbors(near, known).mean())
-        umap = {"n_neighbors": self.n_neighbors, "min_dist": self.min_dist, "seed": self.seed}
+        umap: dict[str, Any] = {"n_neighbors": self.n_neighbors, "min_dist": self.min_dist, "seed": self.seed}
+        if backend is not None:
+            umap["descend"] = descent_of(backend, points.device)
         for number, method in enumerate(self.methods):
             before = _coordinates_before(previous, method)
             if method == "pca":
@@ -184,7 +205,9 @@ class Projection(Diagnostic):
         numbers["continuity"][:] = [rank_preservation(found, [indices[:, :k]], rows)[0] for found in maps]
         numbers["trustworthiness_chance"][:] = chance(n, k)
 
-    def _dataset(self, snapshot: Snapshot, layers: tuple[str, ...], per_layer: list[dict[str, Any]]) -> xr.Dataset:
+    def _dataset(
+        self, snapshot: Snapshot, layers: tuple[str, ...], per_layer: list[dict[str, Any]], backend: Backend | None
+    ) -> xr.Dataset:
         sample = snapshot.sample
         variables: dict[str, Any] = {
             name: (dims, np.stack([numbers[name] for numbers in per_layer]), {"long_name": text, "units": units})
@@ -201,13 +224,15 @@ class Projection(Diagnostic):
             "pc": np.arange(1, self.n_pcs + 1),
             "k": np.arange(1, k + 1),
         }
-        attrs = {
+        attrs: dict[str, Any] = {
             "n_neighbors": self.n_neighbors,
             "min_dist": self.min_dist,
             "seed": self.seed,
             "fidelity_neighbors": min(k, largest_k(n)),
             "fidelity_rows": min(n, FIDELITY_ROWS),
         }
+        if backend is not None:
+            attrs["umap_backend"] = backend
         return xr.Dataset(variables, coords, attrs)
 
 
