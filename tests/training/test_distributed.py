@@ -8,6 +8,7 @@ import xarray as xr
 
 import repviz
 from repviz.cli import main
+from repviz.data.converting import convert
 from repviz.store.metrics_table import read_metrics
 from tests.training.conftest import SMALL
 
@@ -20,14 +21,11 @@ def finish(process) -> str:
     return output
 
 
-def test_two_processes_train_measure_and_predict_as_one(start, packages, tmp_path, capsys):
-    finish(
-        start(
-            "fit",
-            *("--data.path", str(packages), "--runs-dir", str(tmp_path / "runs"), *SMALL),
-            *("--trainer.max_epochs", "2", *TWO),
-        )
-    )
+def test_two_processes_that_stream_train_measure_and_predict_as_one_in_memory(start, packages, tmp_path, capsys):
+    folder = str(convert(packages, tmp_path / "folder"))
+    streaming = ["--data.path", folder, "--data.loading", "blocks", "--data.block_mib", "1", "--data.mixed_blocks", "2"]
+    runs = ["--runs-dir", str(tmp_path / "runs"), *SMALL]
+    finish(start("fit", *streaming, *runs, "--trainer.max_epochs", "2", *TWO))
     (run_dir,) = (tmp_path / "runs").iterdir()
     info = repviz.open_run(run_dir).info()
     assert (info["state"], info["world_size"]) == ("finished", 2)
@@ -37,6 +35,7 @@ def test_two_processes_train_measure_and_predict_as_one(start, packages, tmp_pat
 
     last = ["--ckpt-path", str(run_dir / "checkpoints" / "last.ckpt")]
     one = ["--trainer.devices", "1", "--trainer.strategy", "auto"]
+    one += ["--data.path", str(packages), "--data.loading", "memory"]
     capsys.readouterr()
     main(["validate", *last, *one])
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("val", "excl")))
