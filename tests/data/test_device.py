@@ -19,8 +19,10 @@ DEVICE = torch.device("cuda", 0)
 def test_the_data_lies_on_the_gpu_when_it_fits(monkeypatch, resident, n_bytes, on_device):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (FREE, 2 * FREE))
     module = EmbeddingDataModule("some.npz", device_resident=resident)
-    module.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=DEVICE))
-    found = module._device_for(n_bytes)
+    strategy = SimpleNamespace(root_device=DEVICE)
+    module.trainer = SimpleNamespace(strategy=strategy, global_rank=0, world_size=1)
+    monkeypatch.setattr(module, "_arrays", SimpleNamespace(on_disk=False, n_features=4, n_tabular=0))
+    found = module._serving.device_for(n_bytes)
     assert found == (DEVICE if on_device else torch.device("cpu"))
 
 

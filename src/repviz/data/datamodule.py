@@ -10,13 +10,12 @@ import torch
 from jsonargparse.typing import NonNegativeInt, OpenUnitInterval, PositiveInt
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from repviz.data.arrays import Arrays, Split
-from repviz.data.batches import BatchDataset, BatchLoader, BatchOrder
-from repviz.data.blocks import BlockLoader, BlockOrder, ScaledRows
+from repviz.data.blocks import ScaledRows
 from repviz.data.checks import matched_to_training
 from repviz.data.keys import NPZ_KEYS
+from repviz.data.loaders import Inputs, Loader, Serving, serve
 from repviz.data.npz import Stored
 from repviz.data.pickles import PICKLE_KEYS
 from repviz.data.reading import form_of, read
@@ -26,11 +25,7 @@ from repviz.errors import DataError, UserError
 
 log = logging.getLogger("repviz.data")
 
-
-Loader = BatchLoader | BlockLoader | DataLoader
 _PURPOSES = {"fit": "fit", "validate": "fit", "test": "test", "predict": "predict"}
-_RESIDENT_SHARE = 0.5
-"""``device_resident: auto`` keeps the data on the device when it fills less of its free memory than this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +38,7 @@ class Rows:
         split: the unscaled arrays, ids and texts.
     """
 
-    inputs: tuple[Tensor, ...] | tuple[ScaledRows, ...]
+    inputs: Inputs
     labels: Tensor
     split: Split
 
@@ -300,66 +295,42 @@ class EmbeddingDataModule(LightningDataModule):
         chosen = None if bool(known.all()) else torch.nonzero(known)[:, 0]
         return self._loader(rows.inputs, rows.labels, self._evaluation_batch, shuffle=False, chosen=chosen)
 
-    def _loader(
-        self,
-        inputs: tuple[Tensor, ...] | tuple[ScaledRows, ...],
-        targets: Tensor,
-        batch_size: int,
-        *,
-        shuffle: bool,
-        chosen: Tensor | None = None,
-    ) -> Loader:
-        """Batches of all rows, or of the chosen ones."""
-        n_rows = len(targets) if chosen is None else len(chosen)
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        shares = {"shuffle": shuffle, "seed": self.seed, "rank": rank, "world_size": world_size}
-        if self.arrays.on_disk:
-            blocks = {"block_rows": self._block_rows, "mixed_blocks": self.mixed_blocks}
-            return BlockLoader(
-                inputs,
-                targets,
-                BlockOrder(n_rows, batch_size, **blocks, **shares),
-                chosen=None if chosen is None else chosen.numpy(),
-                device=self._device_for(self.block_mib * 2**20),
-            )
-        if chosen is not None:
-            inputs, targets = tuple(x[chosen] for x in inputs), targets[chosen]
-        order = BatchOrder(n_rows, batch_size, **shares)
-        if self.loading == "stream":
-            return DataLoader(
-                BatchDataset(inputs, targets),
-                sampler=order,
-                batch_size=None,
-                num_workers=self.num_workers,
-                prefetch_factor=self.prefetch_factor if self.num_workers else None,
-                pin_memory=self.pin_memory,
-                persistent_workers=self.num_workers > 0,
-                # Without its own generator a DataLoader draws from the global one whenever it is iterated.
-                generator=torch.Generator().manual_seed(self.seed),
-            )
-        device = self._device_for(sum(x.nbytes for x in inputs))
-        return BatchLoader([x.to(device) for x in inputs], targets.to(device), order)
+    def _loader(self, inputs: Inputs, targets: Tensor, batch_size: int, *, shuffle: bool, **more: Any) -> Loader:
+        return serve(inputs, targets, batch_size, shuffle=shuffle, serving=self._serving, **more)
+
+    @property
+    def _serving(self) -> Serving:
+        trainer = self.trainer
+        return Serving(
+            self._used_loading,
+            seed=self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+            device=trainer.strategy.root_device if trainer else torch.device("cpu"),
+            device_resident=self.device_resident,
+            num_workers=self.num_workers,
+            prefetch_factor=self.prefetch_factor,
+            pin_memory=self.pin_memory,
+            block_mib=self.block_mib,
+            block_rows=self._block_rows,
+            mixed_blocks=self.mixed_blocks,
+        )
+
+    @property
+    def _used_loading(self) -> Literal["memory", "stream", "blocks"]:
+        return "blocks" if self.arrays.on_disk else "stream" if self.loading == "stream" else "memory"
 
     @property
     def _block_rows(self) -> int:
         return max(1, self.block_mib * 2**20 // (4 * (self.n_features + self.n_tabular)))
 
-    def _device_for(self, size: int) -> torch.device:
-        """Where so many bytes are to lie."""
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        if device.type != "cuda" or self.device_resident == "never":
-            return torch.device("cpu")
-        free, _ = torch.cuda.mem_get_info(device)
-        fits = self.device_resident == "always" or size < _RESIDENT_SHARE * free
-        return device if fits else torch.device("cpu")
-
     def _say_what_has_no_effect(self) -> None:
-        used = "blocks" if self.arrays.on_disk else "stream" if self.loading == "stream" else "memory"
         settings = {"num_workers": 0, "prefetch_factor": 2, "pin_memory": False}
         changed = [name for name, default in settings.items() if getattr(self, name) != default]
-        if used != "stream" and changed:
-            log.info("data.%s has no effect with data.loading=%s, which has no workers", ", data.".join(changed), used)
-        if used == "blocks":
+        if self._used_loading != "stream" and changed:
+            names = ", data.".join(changed)
+            log.info("data.%s has no effect with data.loading=%s, which has no workers", names, self._used_loading)
+        if self._used_loading == "blocks":
             log.info(
                 "%s stays on the disk; training reads %d blocks of %d rows at a time and mixes them",
                 self.path,
