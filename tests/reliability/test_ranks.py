@@ -60,6 +60,16 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
         Persistence.trying = lambda disk: Trying(disk)
         for name in ("barrier", "broadcast", "broadcast_object_list", "all_reduce", "all_gather_object", "new_group"):
             setattr(dist, name, noted(name, getattr(dist, name)))
+
+        real_replace = os.replace
+
+        def replace(source, target):
+            with open("written.txt", "a") as file:
+                print(os.environ.get("LOCAL_RANK", "0"), target, file=file)
+            return real_replace(source, target)
+
+        os.replace = replace
+
         class ShortTimeout(L.Callback):
             # Not of the strategy: while the group is being formed, a process needs longer than that to start.
 
@@ -82,6 +92,10 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
     collectives = [line.split() for line in (tmp_path / "collectives.txt").read_text().splitlines()]
     assert {"barrier", "broadcast_object_list", "all_gather_object", "new_group"} <= {name for name, _ in collectives}
     assert {how for _, how in collectives} == {"plain"}
+    written = [line.split(maxsplit=1) for line in (tmp_path / "written.txt").read_text().splitlines()]
+    artifacts = [path for _, path in written if path.endswith(".h5")]
+    assert len(artifacts) == len(set(artifacts)) > 3, "by one of the two, once"
+    assert {rank for rank, path in written if path.endswith((".csv", "run.json", ".ckpt"))} == {"0"}
 
 
 def ranks(script, tmp_path) -> dict[int, int]:  # noqa: F811
