@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
@@ -74,8 +74,9 @@ class FolderReader(NpyReader):
         return tuple(self._stats)
 
     def open(self, key: str) -> BinaryIO:
-        """The bytes of one file."""
-        return self._file(key).open("rb")
+        """The bytes of one file; a recorded checksum is compared when the last one is read."""
+        file = self._file(key).open("rb")
+        return _Checking(file, self, key, self._recorded[key]) if key in self._recorded else file
 
     def n_bytes(self, key: str) -> int:
         """Size of a file."""
@@ -224,6 +225,39 @@ def _arrays(folder: Path, record: Mapping[str, Any]) -> dict[str, dict[str, Any]
 def _named(key: str) -> str:
     """A key as messages have it: any file name can be one."""
     return key if key.isidentifier() else quoted(key)
+
+
+class _Checking:
+    """A file that is read from its start, whose bytes are summed and must add up to the recorded checksum."""
+
+    def __init__(self, file: BinaryIO, reader: FolderReader, key: str, recorded: Mapping[str, Any]) -> None:
+        self._file = file
+        self._reader = reader
+        self._key = key
+        self._left = recorded["bytes"]
+        self._expected = recorded["crc32"]
+        self._crc = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            DataError: they are the last ones, and the file is not as it was recorded.
+        """
+        data = self._file.read(n_bytes)
+        self._left -= len(data)
+        self._crc = zlib.crc32(data, self._crc)
+        if self._left <= 0 and self._crc != self._expected:
+            found = f"is damaged: its CRC-32 is {self._crc:08x}"
+            expected = f"{self._expected:08x}, as {RECORD} has it: {_AS_WRITTEN}"
+            raise data_error(self._reader.path, _named(self._key), found, expected)
+        return data
 
 
 class _Summing:
