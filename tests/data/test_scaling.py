@@ -1,6 +1,7 @@
 """Scaling against scikit-learn, and where it must differ."""
 
 import json
+import os
 import tracemalloc
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
 
+from repviz.data.folder import FolderReader
 from repviz.data.npz import read_npz
 from repviz.data.scaling import Scaling, fit_scaling
 from repviz.errors import UserError
@@ -61,6 +63,14 @@ def test_many_chunks_are_like_one():
     np.testing.assert_array_equal(scaling.apply(train), expected.astype(np.float32))
 
 
+def test_parts_are_merged_to_the_moments_of_the_whole(tmp_path, monkeypatch):
+    columns = np.random.default_rng(0).normal([5, 0, -1000], [1, 1e-3, 20], size=(4097, 3)).astype(np.float32)
+    monkeypatch.setattr("repviz.data.scaling._CHUNK", 300)
+    scaling = fit_scaling(columns, "always")
+    np.testing.assert_allclose(scaling.mean, columns.mean(0, np.float64), rtol=1e-12)
+    np.testing.assert_allclose(scaling.scale, columns.std(0, dtype=np.float64), rtol=1e-10)
+
+
 def test_constant_columns_get_scale_1():
     scaling = fit_scaling(columns(), "always")
     assert scaling.scale[4:] == [1, 1]
@@ -104,6 +114,27 @@ def test_small_numbers_that_mean_something_are_scaled():
     rare = np.zeros((5000, 1), np.float32)
     rare[17] = 1
     assert fit_scaling(rare, "always").scale[0] == pytest.approx(rare.std(), rel=1e-6)
+
+
+def test_one_pass_tells_which_columns_are_half_precision_however_many_are_in_doubt(tmp_path, monkeypatch):
+    """Of 40 columns, 30 are zeros but for a few; six hold as small numbers that float16 does not have."""
+    rng = np.random.default_rng(0)
+    train = rng.normal(scale=[*[0] * 30, *[1e-9] * 6, *[1] * 4], size=(700, 40)).astype(np.float32)
+    train[rng.integers(700, size=30), np.arange(30)] = np.finfo(np.float16).smallest_subnormal
+    train[:650, 33] = 0
+    monkeypatch.setattr("repviz.data.scaling._CHUNK", 4_000)
+    np.save(tmp_path / "X.npy", train)
+    on_disk = FolderReader(tmp_path).stored("X")
+    read, preadv = [], os.preadv
+    monkeypatch.setattr(os, "preadv", lambda *a: read.append(len(a[1][0])) or preadv(*a))
+    scaling = fit_scaling(on_disk, "always")
+    assert sum(read) == 2 * train.nbytes, "one pass for the moments, one for the columns in doubt"
+    assert scaling == fit_scaling(train, "always")
+    assert [scale == 1 for scale in scaling.scale] == [True] * 30 + [False] * 10
+    np.testing.assert_allclose(scaling.scale[30:], train[:, 30:].std(0, dtype=np.float64), rtol=1e-10)
+    read.clear()
+    fit_scaling(on_disk.with_columns([36, 37, 38, 39]), "always")
+    assert sum(read) == train.nbytes, "none is in doubt"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from repviz.data.messages import listed, quoted, sized
 from repviz.data.npz import load_npz, stored_dtypes, unused_keys
 from repviz.data.reading import form_of, read
 from repviz.data.scaling import fit_scaling
-from repviz.data.stored import column_of
+from repviz.data.stored import spans
 from repviz.errors import DataError
 
 _MAX_CLASSES = 40
@@ -147,8 +147,12 @@ def _missing_table(arrays: Arrays) -> Table | Text:
     """NaN and infinite numbers; of tables, what the tabular recipe found missing (and has filled)."""
     rows = []
     for name, split in arrays.splits.items():
-        for column, flag in enumerate(arrays.tabular_names if arrays.recipe else ()):
-            if flag.endswith("_missing") and (count := int((column_of(split.tabular, column) != 0).sum())):
+        flags = arrays.tabular_names if arrays.recipe else ()
+        counts = np.zeros(len(flags), int)
+        for part in spans(split.tabular) if flags else ():
+            counts += (split.tabular[part] != 0).sum(axis=0)
+        for flag, count in zip(flags, counts, strict=True):
+            if flag.endswith("_missing") and count:
                 rows.append([flag.removesuffix("_missing"), f"{count:,}", f"of {len(split):,} {name} rows"])
         for field in ("embeddings", "tabular"):
             array = getattr(split, field)

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from repviz.data.stored import Matrix, column_of
+from repviz.data.stored import Matrix
 from repviz.errors import UserError
 
 Mode = Literal["auto", "always", "never"]
@@ -139,11 +139,22 @@ def _is_constant(columns: Matrix, mean: np.ndarray, std: np.ndarray) -> np.ndarr
     own = np.finfo(columns.dtype).eps if columns.dtype.kind == "f" else double
     variance = std**2
     constant = variance <= n_rows * double * variance + np.maximum(n_rows * double, own) ** 2 * mean**2
-    for column in np.flatnonzero(~constant & (std < _HALF_STEP)):
-        with np.errstate(over="ignore"):
-            values = column_of(columns, column)
-            constant[column] = np.array_equal(values, values.astype(np.float16))
+    doubtful = np.flatnonzero(~constant & (std < _HALF_STEP))
+    if len(doubtful):
+        constant[doubtful] = _is_half_precision(columns, doubtful)
     return constant
+
+
+def _is_half_precision(columns: Matrix, numbers: np.ndarray) -> np.ndarray:
+    """Which of some columns hold half-precision numbers only; one pass for all, which ends when none is left."""
+    half = np.ones(len(numbers), bool)
+    for rows in _chunks(columns):
+        with np.errstate(over="ignore"):
+            values = columns[rows][:, numbers]
+            half &= (values == values.astype(np.float16)).all(axis=0)
+        if not half.any():
+            break
+    return half
 
 
 def _chunks(columns: Matrix) -> Iterator[slice]:

@@ -114,10 +114,6 @@ class StoredArray:
                 found[run] = self._converted(read[wanted[run] - first])
         return found[where]
 
-    def column(self, number: int) -> np.ndarray:
-        """``(n,)``: one column, for which the whole file is read."""
-        return np.concatenate([self[rows][:, number] for rows in spans(self)])
-
     def with_columns(self, columns: Sequence[int]) -> "StoredArray":
         """The same rows with some of these columns, in that order."""
         there = range(self.shape[1]) if self.columns is None else self.columns
@@ -209,11 +205,6 @@ def spans(array: Matrix | Texts, n_bytes: int = READ_BYTES) -> Iterator[slice]:
     step = max(1, n_bytes // max(1, width))
     for start in range(0, len(array), step):
         yield slice(start, min(start + step, len(array)))
-
-
-def column_of(array: Matrix, number: int) -> np.ndarray:
-    """One column ``(n,)``, wherever the array lies."""
-    return array.column(number) if isinstance(array, StoredArray) else array[:, number]
 
 
 def with_columns(array: Matrix, columns: Sequence[int]) -> Matrix:
