@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+EMBEDDING = "business_description_embedding"
 CLASSES = ("alpha", "beta", "gamma")
 WIDTH = 6
 N_ROWS = 60
@@ -31,13 +32,13 @@ def main_table(n: int = N_ROWS, seed: int = 0, form: str = "mixed") -> pd.DataFr
     for place, row in enumerate(range(0, 3 * WITHOUT_INDUSTRY, 3)):
         industries[row] = [None, float("nan"), "  ", ""][place]
     ids = [f"r{row:03d}" for row in rng.permutation(n)]
-    return pd.DataFrame({"id": ids, "business_description_embedding": cells, "industry": industries})
+    return pd.DataFrame({"id": ids, EMBEDDING: cells, "industry": industries})
 
 
 def vectors_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """The embeddings by id, parsed in another way than the program does."""
     parsed = {}
-    for name, cell in zip(table["id"], table["business_description_embedding"], strict=True):
+    for name, cell in zip(table["id"], table[EMBEDDING], strict=True):
         if isinstance(cell, str):
             cell = [float(x) for x in cell.strip("[]").replace(",", " ").split()]
         parsed[name] = np.array(cell, dtype=np.float64).astype(np.float32)
@@ -66,3 +67,12 @@ def write_tables(folder: Path, **main: object) -> tuple[pd.DataFrame, pd.DataFra
     table.to_pickle(folder / "df_train.pkl")
     financials.to_pickle(folder / "df_financials_train.pkl")
     return table, financials
+
+
+def write_test_tables(folder):
+    table = main_table(seed=9, n=20)
+    table["id"] = "t" + table["id"]
+    financials = financial_table(table["id"].tolist(), seed=5)
+    table.to_pickle(folder / "df_test.pkl")
+    financials.to_pickle(folder / "df_financials_test.pkl")
+    return table

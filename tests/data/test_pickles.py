@@ -1,7 +1,6 @@
-"""The two-table form: join, embeddings in all their spellings, split, and what is said of bad tables."""
+"""The two-table form: join, embeddings in all their spellings, and split."""
 
 import logging
-import re
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,9 @@ from sklearn.model_selection import train_test_split
 from repviz.data import pickles
 from repviz.data.arrays import NO_CLASS
 from repviz.data.npz import read_npz, write_npz
-from repviz.data.pickle_frames import read_frame
-from repviz.data.pickle_names import RefusedPickle
-from repviz.data.pickles import read_pickles
 from repviz.data.splitting import stratified_split
 from repviz.data.tabular import RATIOS, TabularRecipe, feature_names, transform
-from repviz.data.unpickling import PickledTable, TableUnpickler, read_table
-from repviz.errors import DataError, UserError
+from repviz.data.unpickling import read_table
 from tests.data.pickled_tables import (
     CLASSES,
     N_ROWS,
@@ -26,35 +21,15 @@ from tests.data.pickled_tables import (
     NOT_IN_MAIN,
     WIDTH,
     WITHOUT_INDUSTRY,
-    financial_table,
     main_table,
     vectors_of,
     write_tables,
+    write_test_tables,
 )
+from tests.data.pickles_read import error, read
 
-EMBEDDING = "business_description_embedding"
+pytestmark = pytest.mark.usefixtures("in_process")
 REAL = Path(__file__).parents[3] / "shared" / "data" / "packages_pickles"
-
-
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch):
-    """Spare most tables the child process; what it would refuse still goes there, for its error."""
-
-    def read_here(path, wanted, *, trust_pickle=False):
-        try:
-            if trust_pickle:
-                raise RefusedPickle
-            with path.open("rb") as file:
-                names, columns = read_frame(TableUnpickler(file).load(), wanted)
-        except RefusedPickle:
-            return read_table(path, wanted, trust_pickle=trust_pickle)
-        return PickledTable(tuple(names), columns)
-
-    monkeypatch.setattr(pickles, "read_table", read_here)
-
-
-def read(folder, **settings):
-    return read_pickles(folder, cache=False, **settings)
 
 
 def by_id(arrays, field):
@@ -63,16 +38,6 @@ def by_id(arrays, field):
         for split in arrays.splits.values()
         for name, value in zip(split.ids.tolist(), getattr(split, field), strict=True)
     }
-
-
-def error(folder, **settings):
-    with pytest.raises(DataError) as caught:
-        read(folder, **settings)
-    message = str(caught.value)
-    assert message.startswith(str(folder))
-    assert message.count("\n") <= 2
-    assert "trust_pickle" not in message
-    return message
 
 
 @pytest.mark.parametrize("form", ["mixed", "list", "array", "scalars", "commas", "spaces"])
@@ -210,15 +175,6 @@ def test_the_fingerprint_changes_with_content_and_settings(tmp_path):
     assert read(tmp_path).fingerprint == prints[-1]
 
 
-def write_test_tables(folder):
-    table = main_table(seed=9, n=20)
-    table["id"] = "t" + table["id"]
-    financials = financial_table(table["id"].tolist(), seed=5)
-    table.to_pickle(folder / "df_test.pkl")
-    financials.to_pickle(folder / "df_financials_test.pkl")
-    return table
-
-
 def test_test_tables_become_the_test_split(tmp_path):
     write_tables(tmp_path)
     plain = read(tmp_path)
@@ -234,22 +190,6 @@ def test_test_tables_become_the_test_split(tmp_path):
     ):
         np.testing.assert_array_equal(vector, expected[name])
         assert CLASSES[label] == table.set_index("id").loc[name, "industry"]
-
-
-def test_bad_test_tables(tmp_path):
-    write_tables(tmp_path)
-    table = write_test_tables(tmp_path)
-    (tmp_path / "df_financials_test.pkl").rename(tmp_path / "away.pkl")
-    assert "df_financials_test.pkl: no such file" in error(tmp_path)
-    (tmp_path / "away.pkl").rename(tmp_path / "df_financials_test.pkl")
-    table.assign(industry="delta").to_pickle(tmp_path / "df_test.pkl")
-    assert "'delta'" in error(tmp_path)
-    table.drop(columns="industry").to_pickle(tmp_path / "df_test.pkl")
-    assert "df_test.pkl: industry: missing" in error(tmp_path)
-    table.assign(id=main_table()["id"][:20].tolist()).to_pickle(tmp_path / "df_test.pkl")
-    assert "20 ids are also in df_train.pkl" in error(tmp_path)
-    table.assign(**{EMBEDDING: [[1.0, 2.0]] * 20}).to_pickle(tmp_path / "df_test.pkl")
-    assert f"vectors of 2 numbers\n  expected: {WIDTH}" in error(tmp_path)
 
 
 def test_rows_without_labels_can_be_read_to_predict(tmp_path):
@@ -283,106 +223,6 @@ def test_ids_and_classes_may_be_numbers(tmp_path):
     assert sorted(unjoined) == [str(2**62 + row) for row in range(NOT_IN_FINANCIALS)]
 
 
-def break_main(change):
-    def write(folder):
-        table, _ = write_tables(folder)
-        change(table).to_pickle(folder / "df_train.pkl")
-
-    return write
-
-
-def cell(column, value, rows=(3, 7)):
-    def change(table):
-        values = table[column].tolist()
-        for row in rows:
-            values[row] = value
-        return table.assign(**{column: values})
-
-    return break_main(change)
-
-
-def break_financials(change):
-    def write(folder):
-        _, financials = write_tables(folder)
-        change(financials).to_pickle(folder / "df_financials_train.pkl")
-
-    return write
-
-
-MAIN_IDS = main_table()["id"].tolist()
-BAD = {
-    "no industry column": (break_main(lambda t: t.drop(columns="industry")), "industry: missing"),
-    "no id column": (break_main(lambda t: t.rename(columns={"id": "ID"})), r"id: missing; .*'ID'"),
-    "no embedding column": (break_main(lambda t: t.drop(columns=EMBEDDING)), f"{EMBEDDING}: missing"),
-    "two columns of one name": (break_main(lambda t: pd.concat([t, t[["id"]]], axis=1)), "2 columns named 'id'"),
-    "no rows": (break_main(lambda t: t.iloc[:0]), "no rows"),
-    "missing ids": (cell("id", None), r"2 of 60 are not ids: missing \(row 3\), missing \(row 7\)"),
-    "ids of floats": (cell("id", 1.5, [4]), r"1\.5 \(row 4\)"),
-    "double ids": (cell("id", "same"), "1 ids come more than once: 'same'"),
-    "missing embeddings": (cell(EMBEDDING, None), f"2 of 60 are not vectors.*missing .id '{MAIN_IDS[3]}'"),
-    "unparsable text": (cell(EMBEDDING, "[0.1, x]"), f"not vectors.*x.*{MAIN_IDS[7]}"),
-    "half a text": (cell(EMBEDDING, "[0.1, 0.2"), "not vectors"),
-    "underscores": (cell(EMBEDDING, "[1_0, 2, 3, 4, 5, 6]"), "not vectors"),
-    "shortened text": (cell(EMBEDDING, "[0.1 0.2 ... 0.3]"), "tolist"),
-    "numpy names in text": (cell(EMBEDDING, "[np.float32(0.1), np.float32(0.2)]"), "not vectors"),
-    "list with None": (cell(EMBEDDING, [1.0, None]), "a list that holds NoneType"),
-    "list of texts": (cell(EMBEDDING, ["1.0", "2.0"]), "a list that holds str"),
-    "array of two axes": (cell(EMBEDDING, np.ones((1, WIDTH))), r"an array of shape \(1, 6\)"),
-    "a number": (cell(EMBEDDING, 3.5), "not vectors"),
-    "two lengths": (
-        cell(EMBEDDING, [1.0, 2.0]),
-        rf"2 lengths: 6 in 58 rows, 2 in 2 rows; ids '{MAIN_IDS[3]}' \(2\), '{MAIN_IDS[7]}'",
-    ),
-    "text of another length": (cell(EMBEDDING, "[1.0]"), "2 lengths: 6 in 58 rows, 1 in 2 rows"),
-    "empty vectors": (cell(EMBEDDING, [], range(N_ROWS)), "without numbers"),
-    "nan": (
-        cell(EMBEDDING, [1.0, float("nan"), 2.0, float("nan"), 1.0, float("inf")]),
-        f"4 NaN and 2 infinite numbers in 2 of 60 rows: ids '{MAIN_IDS[3]}', '{MAIN_IDS[7]}'",
-    ),
-    "nan in text": (cell(EMBEDDING, "[1, nan, 2, 3, 4, -inf]"), "2 NaN and 2 infinite"),
-    "beyond float32": (cell(EMBEDDING, [1e300] * WIDTH, [0]), "0 NaN and 6 infinite numbers in 1 of 60"),
-    "industry of lists": (cell("industry", [1.0]), "2 of 60 entries are not names: a vector"),
-    "one class": (break_main(lambda t: t.assign(industry="only")), "1 classes"),
-    "no class": (break_main(lambda t: t.assign(industry=None)), "no class in any row"),
-    "ratio of texts": (
-        break_financials(lambda t: t.assign(ebitda_margin=["n/a"] * len(t))),
-        "ebitda_margin: 58 of 58 entries are not numbers: 'n/a'",
-    ),
-    "no ratio": (break_financials(lambda t: t.drop(columns="asset_turnover")), "asset_turnover: missing"),
-    "no country": (break_financials(lambda t: t.drop(columns="country_code")), "country_code: missing"),
-    "double financials": (break_financials(lambda t: pd.concat([t, t.iloc[:2]])), "2 ids come more than once"),
-    "missing financial ids": (break_financials(lambda t: t.assign(id=[None, *t["id"][1:]])), "1 of 58 are not ids"),
-    "country of vectors": (
-        break_financials(lambda t: t.assign(country_code=[[1, 2]] * len(t))),
-        "country_code: 58 of 58 entries are not names",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_tables_are_one_error(tmp_path, name):
-    write, words = BAD[name]
-    write(tmp_path)
-    message = error(tmp_path)
-    assert re.search(words, message.replace("\n", " ")), message
-    assert "df_" in message
-
-
-def test_missing_files_and_wrong_settings(tmp_path):
-    assert "df_train.pkl: no such file" in error(tmp_path)
-    assert "no such file" in error(tmp_path / "other.pkl")
-    write_tables(tmp_path)
-    for settings in ({"val_split": 0.0}, {"val_split": 1.0}, {"seed": -1}, {"val_split": 0.01}, {"val_split": 0.99}):
-        with pytest.raises(UserError, match=str(next(iter(settings)))):
-            read(tmp_path, **settings)
-
-
-def test_hostile_tables_are_refused_with_the_name_they_asked_for(tmp_path):
-    (tmp_path / "df_train.pkl").write_bytes(b"\x80\x04cos\nsystem\nX\x04\x00\x00\x00true\x85R.")
-    with pytest.raises(DataError, match=r"os\.system"):
-        read(tmp_path)
-
-
 def test_trusted_tables_give_the_same(tmp_path):
     write_tables(tmp_path)
     safe, trusted = read(tmp_path), read(tmp_path, trust_pickle=True)
@@ -391,19 +231,6 @@ def test_trusted_tables_give_the_same(tmp_path):
     for name in safe.splits:
         for field in ("embeddings", "labels", "tabular", "ids"):
             np.testing.assert_array_equal(getattr(trusted.splits[name], field), getattr(safe.splits[name], field))
-
-
-def test_files_that_change_meanwhile_are_an_error(tmp_path, monkeypatch):
-    write_tables(tmp_path)
-    original = pickles.read_table
-
-    def slow(path, *args, **kwargs):
-        table = original(path, *args, **kwargs)
-        main_table(seed=8).to_pickle(tmp_path / "df_train.pkl")
-        return table
-
-    monkeypatch.setattr(pickles, "read_table", slow)
-    assert "changed while it was being read" in error(tmp_path)
 
 
 def test_a_class_with_a_single_row_is_trained_on(caplog):
