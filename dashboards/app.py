@@ -8,7 +8,7 @@ from pathlib import Path
 from dash import ClientsideFunction, Dash, Input
 from dash.exceptions import DependencyException
 
-from repviz.dashboards import asked_callback, guard, ids, login
+from repviz.dashboards import guard, ids, login
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.drawing import Drawer, Pictures
@@ -18,7 +18,6 @@ from repviz.dashboards.page_files import ASSETS, PageDash, PageFiles
 from repviz.dashboards.pages import PAGES
 from repviz.dashboards.ready import get_ready
 from repviz.dashboards.routes import data_routes
-from repviz.figures.metrics import PANELS
 
 _FRAMES_BYTES = 256_000_000
 _SAMPLES_BYTES = 256_000_000
@@ -89,8 +88,8 @@ def create_app(
     guard.install(app.server, accepted_host, lambda: hashes, read_only=read_only)
     if password is not None:
         login.install(app.server, password)
-    asked_callback.install(app)
-    app.get_ready = partial(get_ready, catalog, manifests, files)
+    guard.refuse_callbacks(app.server)
+    app.get_ready = partial(get_ready, app, catalog, manifests)
     app.server.register_error_handler(DependencyException, lambda _: ("there is no such script", HTTPStatus.NOT_FOUND))
     return app
 
@@ -122,6 +121,3 @@ def register(app: Dash) -> None:
         forward(button, Input(button, "n_clicks"))
     for page in PAGES:
         forward("choosePage", Input(ids.nav(page.NAME), "n_clicks"))
-    forward("predictionDrawn", Input(ids.CONFUSION, "figure"))
-    for name in PANELS:
-        forward("curveDrawn", Input(ids.curve(name), "figure"))

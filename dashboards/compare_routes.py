@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from flask import Blueprint, Response, request
-from plotly.io.json import to_json_plotly
 
 from repviz.between_runs import KINDS, cka_between, joined_rows, kept_activations
 from repviz.dashboards.cache import BoundedCache, stamp_of
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
 from repviz.dashboards.drawing import on_page
-from repviz.dashboards.figure_routes import download
+from repviz.dashboards.figure_routes import as_json, download
 from repviz.dashboards.frames import for_points
 from repviz.dashboards.manifest import UNREADABLE, Manifests
 from repviz.figures import comparison
@@ -40,12 +39,12 @@ def add_compare_routes(
         names = chosen_runs(catalog, request.args.get("runs", ""))
         rows = {name: manifests.rows(catalog.find(name)) for name in names}
         figure = comparison.figure(rows, _view(log=request.args.get("log") == "1"))
-        return _drawn(on_page(figure, f"compare/{'/'.join(names)}"))
+        return as_json(on_page(figure, f"compare/{'/'.join(names)}"))
 
     @routes.get("/compare/similarity/<int:epoch>")
     def similarity(epoch: int) -> Response:
         one, *others = (catalog.find(name) for name in chosen_runs(catalog, request.args.get("runs", "")))
-        return _drawn(_similarity(joined, one, others, epoch))
+        return as_json(_similarity(joined, one, others, epoch))
 
     @routes.get("/compare/numbers")
     def compared_numbers() -> Response:
@@ -171,7 +170,3 @@ def _saved(table: pd.DataFrame, name: str) -> Response:
     runs = [column for column in ("run", "run_other") if column in table]
     ordered = table[[*runs, *(column for column in table if column not in runs)]]
     return download(f"{name}.csv", ordered.to_csv(index=False, lineterminator="\n").encode())
-
-
-def _drawn(content: dict[str, Any]) -> Response:
-    return Response(to_json_plotly(content, engine="orjson"), mimetype="application/json")

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 import xarray as xr
 from flask import Blueprint, Response, request
+from plotly.io.json import to_json_plotly
 
 from repviz.dashboards.asked_view import view_of
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
@@ -26,12 +28,12 @@ def add_figure_routes(routes: Blueprint, catalog: Catalog, pictures: Pictures, d
     @routes.get("/runs/<run>/figures/<name>/<int:epoch>")
     def figure(run: str, name: str, epoch: int) -> Response:
         picture = pictures.find(name)
-        return _json(drawer.at_epoch(catalog.find(run), picture, epoch, view_of(picture, request.args)))
+        return as_json(drawer.at_epoch(catalog.find(run), picture, epoch, view_of(picture, request.args)))
 
     @routes.get("/runs/<run>/figures/<name>/over-epochs")
     def over_epochs(run: str, name: str) -> Response:
         picture = pictures.find(name)
-        return _json(drawer.over_epochs(catalog.find(run), picture, view_of(picture, request.args)))
+        return as_json(drawer.over_epochs(catalog.find(run), picture, view_of(picture, request.args)))
 
     @routes.get("/runs/<run>/numbers/<kind>/<int:epoch>")
     def numbers(run: str, kind: str, epoch: int) -> Response:
@@ -70,8 +72,10 @@ def _whole_history(run: RunFiles, picture: Picture) -> xr.Dataset:
     return history(run, picture.kind, files, lambda path: read_dataset(path, picture.history))[0]
 
 
-def _json(content: bytes) -> Response:
-    response = Response(content, mimetype=_JSON)
+def as_json(content: Mapping[str, Any] | bytes) -> Response:
+    """JSON, or what becomes JSON with figures in it, for which the browser asks anew each time."""
+    drawn = content if isinstance(content, bytes) else to_json_plotly(content, engine="orjson")
+    response = Response(drawn, mimetype=_JSON)
     response.headers["Cache-Control"] = "no-cache"
     return response
 

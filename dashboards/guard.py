@@ -11,7 +11,8 @@ MAX_BODY_BYTES = 1_000_000
 """The largest request body; what a page sends is a few kilobytes."""
 
 _READING = {"GET", "HEAD", "OPTIONS"}
-_POSTED = {"/_dash-update-component", "/login"}
+_POSTED = {"/login"}
+_CALLBACKS = "/_dash-update-component"
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -54,7 +55,7 @@ def install(
     """Check every request to ``server``: Host 403, foreign Origin 403, body over ``MAX_BODY_BYTES`` 413.
 
     Nothing of the dashboard itself writes to the runs; ``read_only`` also refuses (405) what an installed package may
-    have added: every method that is not for reading, but for the calls that draw and the login.
+    have added: every method that is not for reading, but for the login.
     """
     server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
 
@@ -76,6 +77,18 @@ def install(
             response.headers.setdefault(name, value)
         response.headers["Content-Security-Policy"] = _policy(script_hashes())
         return response
+
+
+def refuse_callbacks(server: Flask) -> None:
+    """Answer 400 to calls of Dash callbacks: none of this page's runs on the server.
+
+    Dash believes the body of such a request: a wrong one would end in an error of the server's.
+    """
+
+    @server.before_request
+    def check() -> None:
+        if request.path == _CALLBACKS and request.method == "POST":
+            abort(400, "no callback of this page runs on the server")
 
 
 def _policy(script_hashes: list[str]) -> str:

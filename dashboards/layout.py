@@ -45,8 +45,6 @@ def shell(pictures: Pictures) -> dmc.MantineProvider:
     return dmc.MantineProvider(
         [
             dcc.Store(id=ids.APP, data=_config(pictures)),
-            dcc.Store(id=ids.CURVES_REQUEST),
-            dcc.Store(id=ids.PREDICTION_REQUEST),
             dcc.Interval(id=ids.TICK, interval=int(1000 * ids.CLOCK_SECONDS)),
             dmc.AppShell(
                 [

@@ -78,7 +78,7 @@ class Manifests:
         content["baseline"] = self._baseline(run, content)
         content["errors"] = _errors(run)
         content["sample"] = self._sample_version(run)
-        content["extents"] = self._all_extents(run)
+        content["extents"] = self._all_extents(run, self._look_seconds)
         content["signature"] = self._signature(run, content)
         self._told.get(content["signature"], None, lambda: (content, rows), _content_bytes)
         return content
@@ -186,14 +186,18 @@ class Manifests:
         except (NotThereError, FileNotFoundError):
             return None
 
-    def _all_extents(self, run: RunFiles) -> dict[str, dict[str, list[float]]]:
+    def look_ahead(self, run: RunFiles, seconds: float) -> None:
+        """Look into the maps of ``run`` for so long: the first page then need not, and its maps keep their boxes."""
+        self._all_extents(run, seconds)
+
+    def _all_extents(self, run: RunFiles, seconds: float) -> dict[str, dict[str, list[float]]]:
         """Per method and layer the box that holds the map of every epoch known so far, newest looked at first."""
         digest = run.listing(KIND).digest
         with self._lock:
             before = self._boxes.get(run.path)
         if before is not None and before[0] == digest:
             return before[1]
-        over = time.monotonic() + self._look_seconds
+        over = time.monotonic() + seconds
         boxes: dict[str, dict[str, list[float]]] = {}
         for path, stamp in reversed(run.stamped(KIND).values()):
             for method, layers in self._extents_of(path, stamp, look=time.monotonic() < over).items():

@@ -1,25 +1,38 @@
 """What the first page needs, made while nobody has asked for it yet: the first answers of a process are its slowest."""
 
 import logging
+from typing import TYPE_CHECKING
 
 from repviz.dashboards.catalog import Catalog
+from repviz.dashboards.figure_routes import as_json
 from repviz.dashboards.manifest import Manifests
-from repviz.dashboards.page_files import PageFiles
-from repviz.dashboards.pages.overview import curves
+from repviz.dashboards.overview_routes import curves
 from repviz.theme import LOOKS
+
+if TYPE_CHECKING:
+    from repviz.dashboards.page_files import PageDash
+
+_LOOK_SECONDS = 5.0
+"""How long to look into the maps of the newest run."""
 
 log = logging.getLogger("repviz")
 
 
-def get_ready(catalog: Catalog, manifests: Manifests, files: PageFiles) -> None:
-    """Pack the page's files, look at the newest run as a page does, and draw its curves."""
+def get_ready(app: "PageDash", catalog: Catalog, manifests: Manifests) -> None:
+    """Build the page and pack its files, look at the newest run as a page does, and draw its curves."""
     try:
+        with app.server.test_request_context("/"):
+            app.index()
+            app.serve_layout()
+            app.dependencies()
         for kind in ("js", "css"):
-            files.packed(kind)
+            app.files.packed(kind)
         manifests.of_runs()
         for name in catalog.names()[:1]:
-            manifests.of_run(catalog.find(name))
+            run = catalog.find(name)
+            manifests.of_run(run)
             for theme in LOOKS:
-                curves({"run": name, "theme": theme}, catalog, manifests)
+                as_json(curves(run, manifests, theme))
+            manifests.look_ahead(run, _LOOK_SECONDS)
     except Exception:  # whoever opens the page is told what is wrong
         log.debug("the newest run could not be looked at ahead of time", exc_info=True)

@@ -17,6 +17,7 @@ from repviz.dashboards.drawing import Drawer, Pictures
 from repviz.dashboards.figure_routes import add_figure_routes
 from repviz.dashboards.frames import with_header
 from repviz.dashboards.manifest import UNREADABLE, Manifests
+from repviz.dashboards.overview_routes import add_overview_routes
 from repviz.dashboards.run_routes import add_run_routes
 from repviz.dashboards.value_routes import add_value_routes
 from repviz.errors import UserError
@@ -64,6 +65,7 @@ def data_routes(
     add_value_routes(routes, catalog, sample_of, _same_or_new)
     add_figure_routes(routes, catalog, pictures, drawer)
     add_run_routes(routes, catalog, manifests)
+    add_overview_routes(routes, catalog, manifests)
     add_compare_routes(routes, catalog, manifests, sample_of, _same_or_new)
 
     @routes.get("/<path:anything>")

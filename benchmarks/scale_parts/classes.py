@@ -1,6 +1,5 @@
 """More classes of as many points: the diagnostics that go by class, their figures, and the overview's answer."""
 
-import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -9,16 +8,14 @@ import numpy as np
 import torch
 from plotly.io.json import to_json_plotly
 
-from repviz.dashboards.cache import FileCache
-from repviz.dashboards.catalog import Catalog
-from repviz.dashboards.pages.epoch_prediction import drawn
+from repviz.dashboards import overview_routes
 from repviz.diagnostics.geometry import Geometry
 from repviz.diagnostics.prediction import Prediction
 from repviz.diagnostics.probe import Probe
 from repviz.figures import prediction
 from repviz.figures.view import View
 from repviz.snapshot import Sample, Snapshot
-from repviz.store.artifacts import write_artifact
+from repviz.store.artifacts import artifact_path, write_artifact
 from repviz.store.run_folder import identity, write_run_file
 from scale_parts.costs import Table
 from scale_parts.served import RUN
@@ -42,10 +39,14 @@ def measure(table: Table, sizes: tuple[int, ...] = SIZES) -> None:
             path.mkdir()
             write_run_file(path, identity() | {"state": "finished", "classes": list(snapshot.sample.classes)})
             write_artifact(path, "prediction", 0, dataset, step=0, version=1)
-            overview = partial(drawn, {"run": RUN, "epoch": 0, "theme": "light"}, Catalog(Path(folder)))
-            answer = json.dumps([to_json_plotly(part) for part in overview(FileCache(1_000_000))])
-            table.note("the overview's answer", "class", n, len(answer), "B")
-            table.time("draw the prediction on the overview", "class", n, lambda act=overview: act(FileCache(1)))
+            overview = partial(overview_answer, artifact_path(path, "prediction", 0))
+            table.note("the overview's answer", "class", n, len(overview()), "B")
+            table.time("draw the prediction on the overview", "class", n, overview)
+
+
+def overview_answer(path: Path) -> str:
+    """What the overview gets of the prediction at ``path``, read and drawn."""
+    return to_json_plotly(overview_routes.prediction(overview_routes.read_prediction(path), RUN, 0, "light"))
 
 
 def made(n_classes: int) -> Snapshot:

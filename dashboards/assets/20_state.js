@@ -200,6 +200,11 @@ window.repviz = (() => {
     return made;
   }
 
+  /** Mantine keeps the scheme on the root element, whether it was chosen here, last time or by the system. */
+  function themeOfPage() {
+    return document.documentElement.dataset.mantineColorScheme === "dark" ? "dark" : "light";
+  }
+
   const look = () => data.config.looks[state.theme];
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -210,6 +215,6 @@ window.repviz = (() => {
   }
 
   return {
-    offer, FRAMES, state, data, on, emit, set, readUrl, timeline, epochsOf, unpictured, currentEpoch, nearest, method, goTo, mirror, element, look, calm,
+    offer, FRAMES, state, data, on, emit, set, readUrl, timeline, epochsOf, unpictured, currentEpoch, nearest, method, goTo, mirror, element, themeOfPage, look, calm,
   };
 })();

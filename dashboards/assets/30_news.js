@@ -15,10 +15,12 @@
     const asked = (url) => early.set(url, fetch(url)).get(url);
     try {
       const runs = asked("data/runs");
-      const run = new URLSearchParams(location.search).get("run") ?? (await (await runs).clone().json()).runs[0]?.name;
+      const query = new URLSearchParams(location.search);
+      const run = query.get("run") ?? (await (await runs).clone().json()).runs[0]?.name;
       if (!run || !(await asked(address(run, "manifest"))).ok) return;
       // Not before the manifest, which says of which version they are at least.
-      for (const what of ["metrics", "sample"]) asked(address(run, what)).catch(() => {});
+      const drawn = query.has("page") ? [] : [repviz.curvesOf(repviz.themeOfPage(), query.get("log") === "1")];
+      for (const what of ["metrics", "sample", ...drawn]) asked(address(run, what)).catch(() => {});
     } catch {
       // Whoever asks again says what is wrong.
     }
@@ -122,6 +124,7 @@
     if (newSample) emit("sample");
     if (newRows) emit("metrics");
     emit("manifest", { isNew });
+    early.clear(); // what nobody wanted by now is old when somebody does
   }
 
   async function askRows(run, kept) {
@@ -190,6 +193,6 @@
     else tick();
   });
 
-  repviz.offer({ tick, ask, address, problem, countsOf });
+  repviz.offer({ tick, ask, answerOf, address, problem, countsOf });
   askEarly();
 })();

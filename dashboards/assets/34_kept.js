@@ -31,7 +31,7 @@
     }
 
     async load(url, decode) {
-      const response = await fetch(url);
+      const response = await repviz.answerOf(url);
       if (!response.ok) throw await repviz.problem(response);
       return decode(response);
     }

@@ -3,6 +3,7 @@
   const { state, data } = repviz;
   const MAX_BYTES = 96e6;
   const AHEAD = 2;
+  const SETTLED = 60; // ms
   const kept = new repviz.Kept(MAX_BYTES);
   let whole = null; // promise of all of plotly
 
@@ -71,6 +72,22 @@
     return Plotly.react(stage, traces, layout, config);
   }
 
+  /** Draw a figure as large as its stage is. */
+  function plotSized(stage, figure, config) {
+    const { traces, layout } = copied(figure);
+    Object.assign(layout, { width: stage.clientWidth, height: stage.clientHeight, autosize: false });
+    return plot(stage, traces, layout, config);
+  }
+
+  /** Make a figure as large as its stage has become, once that has come to rest. */
+  function refit(stage) {
+    const { clientWidth: width, clientHeight: height } = stage;
+    const layout = stage._fullLayout;
+    if (!layout || !width || !height || (layout.width === width && layout.height === height)) return;
+    clearTimeout(stage.resizing);
+    stage.resizing = setTimeout(() => stage._fullLayout && stage.plotly.relayout(stage, { width, height }), SETTLED);
+  }
+
   /** Give back what a figure takes. */
   function unplot(stage) {
     if (stage._fullLayout) stage.plotly.purge(stage);
@@ -98,5 +115,5 @@
     link.remove();
   }
 
-  repviz.offer({ kindOf, request, figure, prefetchFigures, plotly, plot, unplot, copied, alone, save });
+  repviz.offer({ kindOf, request, figure, prefetchFigures, plotly, plot, plotSized, refit, unplot, copied, alone, save });
 })();

@@ -102,9 +102,7 @@
       this.title.textContent = answer.title || repviz.pictureTitle(this.name);
       this.plot.setAttribute("aria-label", answer.title);
       if (isFirst) repviz.fitViews();
-      const { traces, layout } = repviz.copied(answer.figure);
-      Object.assign(layout, { width: this.plot.clientWidth, height: this.plot.clientHeight, autosize: false });
-      await repviz.plot(this.plot, traces, layout, CONFIG);
+      await repviz.plotSized(this.plot, answer.figure, CONFIG);
       this.listen();
       this.drawn = wanted.key;
       this.root.dataset.epoch = wanted.epoch ?? "";
@@ -149,11 +147,7 @@
     }
 
     resize() {
-      const { clientWidth: width, clientHeight: height } = this.plot;
-      const layout = this.plot._fullLayout;
-      if (!layout || !width || !height || (layout.width === width && layout.height === height)) return;
-      clearTimeout(this.resizing);
-      this.resizing = setTimeout(() => this.plot._fullLayout && this.plot.plotly.relayout(this.plot, { width, height }), 60);
+      repviz.refit(this.plot);
     }
 
     // --- messages ---

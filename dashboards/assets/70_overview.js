@@ -1,6 +1,7 @@
-// The overview: numbers of the epoch, and the line of the epoch over curves that plotly drew.
+// The overview: numbers of the epoch, and the learning curves with the line of the epoch.
 (() => {
-  const { state, data, on, goTo, currentEpoch, element } = repviz;
+  const { state, data, on, currentEpoch, element } = repviz;
+  const MAX_BYTES = 16e6;
   const TILES = [
     { title: "Validation accuracy", column: "val_accuracy", better: "up", digits: 3 },
     { title: "Macro F1", column: "val_f1_macro", better: "up", digits: 3 },
@@ -16,7 +17,9 @@
     lr: [["lr", "", 0]],
     grad_norm: [["grad_norm", "", 0]],
   };
-  let asked = "";
+  const answers = new repviz.Kept(MAX_BYTES);
+  const charts = {}; // by panel
+  let wanted = "";
 
   const rowAt = (epoch) => data.rows.find((row) => row.epoch === epoch) ?? {};
   const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
@@ -32,7 +35,7 @@
     if (state.page !== "overview" || !data.config) return;
     drawTiles();
     for (const [panel, columns] of Object.entries(READOUTS)) drawReadout(panel, columns);
-    for (const panel of Object.keys(READOUTS)) placeLine(panel);
+    for (const chart of Object.values(charts)) chart.placeLine();
   }
 
   function drawTiles() {
@@ -78,61 +81,40 @@
 
   // --- curves ---
 
-  /** Ask the server for the curves when metrics, theme or scale are others than those that were drawn. */
-  function askCurves() {
+  /** What draws the curves, below the address of the run. */
+  const curvesOf = (theme, log) => `curves?${new URLSearchParams({ theme, ...(log ? { log: "1" } : {}) })}`;
+
+  /** Draw the curves when metrics, theme or scale are others than those that were drawn. */
+  async function drawCurves() {
     if (state.page !== "overview" || !data.manifest) return;
-    const request = { run: data.manifest.run, version: data.manifest.metrics.version, theme: state.theme, log: state.log, baseline: data.manifest.baseline };
-    if (JSON.stringify(request) === asked) return;
-    asked = JSON.stringify(request);
-    repviz.mirror("curves-request", { data: request });
+    const { run, metrics, baseline } = data.manifest;
+    const url = repviz.address(run, curvesOf(state.theme, state.log));
+    const key = [url, metrics.version, JSON.stringify(baseline)].join("#");
+    if (key === wanted) return;
+    wanted = key;
+    try {
+      const figures = await answers.get(key, url, repviz.json);
+      if (key === wanted) for (const panel of Object.keys(READOUTS)) await charts[panel].show(figures[panel]);
+    } catch (error) {
+      if (key === wanted) for (const chart of Object.values(charts)) chart.say(error.message);
+    }
   }
 
-  const graphOf = (panel) => document.querySelector(`#curve-${panel} .js-plotly-plot`);
-
-  /** The line of the current epoch. An element over the plot: moving it costs nothing, a relayout of plotly 40 ms. */
-  function placeLine(panel) {
-    const graph = graphOf(panel);
-    const axis = graph?._fullLayout?.xaxis;
-    if (!axis?.range) return;
-    const line = graph.querySelector(".epoch-line") ?? graph.appendChild(element("div", { class: "epoch-line" }));
-    const epoch = currentEpoch();
-    const size = graph._fullLayout._size;
-    const inside = epoch !== null && epoch >= axis.range[0] && epoch <= axis.range[1];
-    line.hidden = !inside;
-    line.dataset.epoch = epoch;
-    if (!inside) return;
-    line.style.left = `${size.l + axis.d2p(epoch)}px`;
-    line.style.top = `${size.t}px`;
-    line.style.height = `${size.h}px`;
-  }
-
-  /** After Dash has given a graph a new figure: keep the line in place through zoom and resize, a click goes there. */
-  function curveDrawn(panel) {
-    requestAnimationFrame(() => {
-      const graph = graphOf(panel);
-      if (!graph?.on) return setTimeout(() => curveDrawn(panel), 100); // plotly.js is still being loaded
-      if (!graph.dataset.repviz) {
-        graph.dataset.repviz = "1";
-        graph.on("plotly_afterplot", () => placeLine(panel));
-        graph.on("plotly_click", ({ points }) => goTo(points[0].x));
-      }
-      placeLine(panel);
-    });
+  function mountOverview() {
+    for (const panel of Object.keys(READOUTS)) charts[panel] = new repviz.Chart(`curve-${panel}`, true);
   }
 
   on("state", (changed) => {
     refresh();
-    if (["page", "theme", "log"].some((key) => changed.has(key))) askCurves();
-    // A graph that was drawn while its page was hidden has no size yet.
-    if (changed.has("page")) window.dispatchEvent(new Event("resize"));
+    if (["page", "theme", "log"].some((key) => changed.has(key))) drawCurves();
   });
   on("metrics", refresh);
   on("manifest", () => {
-    askCurves();
+    drawCurves();
     refresh();
   });
 
   const curveColumns = (panel) => ["epoch", ...READOUTS[panel].map(([column]) => column)];
 
-  repviz.offer({ curveDrawn, curveColumns });
+  repviz.offer({ mountOverview, curvesOf, curveColumns });
 })();

@@ -153,7 +153,7 @@
       this.root = element("section", { class: `card view ${name}` });
       this.actions = repviz.figureActions(this.root, (format) => this.saveImage(format), () => this.saveNumbers());
       this.root.append(element("header", {}, heading, this.actions), this.stage, this.message);
-      new ResizeObserver(() => this.resize()).observe(this.stage);
+      new ResizeObserver(() => repviz.refit(this.plot)).observe(this.stage);
     }
 
     /** `version`: changes with what lies at `url`; `why(answer)`: elements that tell what is missing in it. */
@@ -190,9 +190,7 @@
     async plotOf(answer) {
       this.plot.setAttribute("aria-label", answer.title);
       if (!this.isOverEpochs) this.stage.style.height = `${answer.height}px`;
-      const { traces, layout } = repviz.copied(answer.figure);
-      Object.assign(layout, { width: this.plot.clientWidth, height: this.plot.clientHeight, autosize: false });
-      await repviz.plot(this.plot, traces, layout, { displaylogo: false, modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"] });
+      await repviz.plotSized(this.plot, answer.figure, { displaylogo: false, modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"] });
       if (this.plot.dataset.listens || !this.isOverEpochs) return;
       this.plot.dataset.listens = "1";
       this.plot.on("plotly_afterplot", () => this.placeLine());
@@ -201,13 +199,6 @@
 
     placeLine() {
       if (this.isOverEpochs) repviz.placeEpochLines(this.plot);
-    }
-
-    resize() {
-      const { clientWidth: width, clientHeight: height } = this.plot;
-      const layout = this.plot._fullLayout;
-      if (!layout || !width || !height || (layout.width === width && layout.height === height)) return;
-      this.plot.plotly.relayout(this.plot, { width, height });
     }
 
     async saveImage(format) {

@@ -1,6 +1,6 @@
 // What Dash's components report goes into the state; see `register` in app.py.
 (() => {
-  const { state, data, set } = repviz;
+  const { state, data, set, themeOfPage } = repviz;
   const nothing = () => window.dash_clientside.no_update;
 
   const callbacks = {
@@ -15,6 +15,7 @@
       new repviz.Grid(document.getElementById("overview-map"), "overview", one);
       new repviz.Grid(document.getElementById("samples-map"), "samples", one);
       repviz.mountSamples();
+      repviz.mountOverview();
       repviz.mountPrediction();
       repviz.mountGraphActions();
       set({ ...repviz.readUrl(), theme: themeOfPage() });
@@ -68,21 +69,10 @@
     latest: report(() => repviz.latest()),
     help: report(() => repviz.mirror("help-dialog", { opened: true })),
     problems: report(() => repviz.openProblems()),
-    predictionDrawn: report(() => repviz.predictionDrawn()),
-    curveDrawn() {
-      const id = window.dash_clientside.callback_context.triggered_id;
-      if (id) repviz.curveDrawn(id.slice("curve-".length));
-      return nothing();
-    },
   };
 
   /** Another run has other points. */
   const noPoints = { selection: null, point: null, ghost: null };
-
-  /** Mantine keeps the scheme on the root element, whether it was chosen here, last time or by the system. */
-  function themeOfPage() {
-    return document.documentElement.dataset.mantineColorScheme === "dark" ? "dark" : "light";
-  }
 
   /** A callback that only reports: it changes no property of its own. */
   function report(act) {

@@ -1,4 +1,4 @@
-"""The app as a whole: independent of others, careful with what it is sent, light to import; its callbacks."""
+"""The app as a whole: independent of others, careful with what it is sent, light to import."""
 
 import gzip
 import json
@@ -6,24 +6,12 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from dash import no_update
 from plotly.offline import get_plotlyjs_version
 
 from repviz.dashboards import guard
 from repviz.dashboards.app import create_app
-from repviz.dashboards.cache import FileCache
-from repviz.dashboards.catalog import Catalog
-from repviz.dashboards.ids import CURVES_REQUEST
-from repviz.dashboards.manifest import Manifests
 from repviz.dashboards.page_files import ASSETS
-from repviz.dashboards.pages.epoch_prediction import drawn
-from repviz.dashboards.pages.overview import curves
-from repviz.figures.metrics import PANELS
-from repviz.store.artifacts import artifact_path
-from repviz.store.results_table import write_result
-from repviz.theme import DARK
 
 
 @pytest.fixture
@@ -34,13 +22,6 @@ def app(runs_dir):
 @pytest.fixture
 def client(app):
     return app.server.test_client()
-
-
-@pytest.fixture
-def draw(runs_dir):
-    catalog = Catalog(runs_dir)
-    manifests = Manifests(catalog, FileCache(1_000_000))
-    return lambda asked: curves(asked, catalog, manifests)
 
 
 def test_two_apps_in_one_process_have_all_callbacks(runs_dir, tmp_path):
@@ -106,101 +87,6 @@ def test_the_app_imports_neither_torch_nor_lightning():
     assert done.stdout.strip() == "[]"
 
 
-# --- curves ---
-
-
-def test_curves_are_drawn_from_the_table(draw, make_run):
-    run = make_run(epochs=5)
-    figures = draw({"run": run.path.name, "theme": "dark", "log": True})
-    assert len(figures) == len(PANELS)
-    loss = figures[0]
-    assert list(loss.data[1].x) == [0, 1, 2, 3, 4, 5]
-    assert list(loss.data[1].y) == [row["val_loss"] for row in run.rows]
-    assert loss.layout.paper_bgcolor == DARK.surface
-    assert loss.layout.yaxis.type == "log"
-    assert loss.layout.uirevision == run.path.name
-
-
-@pytest.mark.parametrize("run", ["../etc", "nope", "", None, 3, {"a": 1}, ["x"]])
-def test_curves_of_no_run_are_empty(draw, make_run, run):
-    make_run(epochs=0, n=40)
-    assert [len(figure.data) for figure in draw({"run": run, "theme": "no such", "log": "yes"})] == [0] * len(PANELS)
-
-
-@pytest.mark.parametrize("asked", [None, "x", 3, []])
-def test_a_request_of_another_shape_draws_nothing(draw, asked):
-    assert draw(asked) == [no_update] * len(PANELS)
-
-
-def test_the_callback_answers_over_http(client, make_run):
-    run = make_run(epochs=1, n=40)
-    outputs = [callback for callback in client.get("/_dash-dependencies").json if "curve-loss" in callback["output"]]
-    server_side = next(callback for callback in outputs if callback["clientside_function"] is None)
-    request = {
-        "output": server_side["output"],
-        "outputs": [{"id": f"curve-{name}", "property": "figure"} for name in PANELS],
-        "inputs": [{"id": CURVES_REQUEST, "property": "data", "value": {"run": run.path.name, "theme": "light"}}],
-        "changedPropIds": [f"{CURVES_REQUEST}.data"],
-    }
-    answer = client.post("/_dash-update-component", json=request)
-    assert answer.status_code == 200
-    assert answer.json["response"]["curve-loss"]["figure"]["data"]
-
-
-@pytest.fixture
-def draw_prediction(runs_dir):
-    catalog = Catalog(runs_dir)
-    cache = FileCache(1_000_000)
-    return lambda asked: drawn(asked, catalog, cache)
-
-
-def test_the_baseline_is_in_the_curves_once_training_has_ended(draw, make_run):
-    run = make_run(epochs=2)
-    names = [len(figure.data) for figure in draw({"run": run.path.name})]
-    write_result(run.path, "logistic_regression", {"val_accuracy": 0.5, "val_f1_macro": 0.4, "val_f1_confidence": 0.6})
-    more = [len(figure.data) for figure in draw({"run": run.path.name})]
-    assert [b - a for a, b in zip(names, more, strict=True)] == [0, 1, 2, 0, 0]
-
-
-def test_matrix_and_classes_are_those_of_the_epoch(draw_prediction, make_run):
-    run = make_run(epochs=3, n=900, kinds=("projection", "prediction"))
-    matrix, diagram, table, title, below = draw_prediction({"run": run.path.name, "epoch": 3, "theme": "dark"})
-    val = (run.split == 1) & (run.labels >= 0)
-    predicted = run.logits(3).argmax(axis=1)
-    counts = np.zeros((len(run.classes),) * 2, int)
-    np.add.at(counts, (run.labels[val], predicted[val]), 1)
-    np.testing.assert_array_equal(matrix.data[0].customdata, counts)
-    assert matrix.layout.paper_bgcolor == DARK.surface
-    assert len(diagram.data) == 3
-    accuracy = (predicted == run.labels)[val].mean()
-    assert title == f"Confusion · epoch 3 · accuracy {accuracy:.1%} of {val.sum()} rows (val points of the sample)"
-    assert "epoch 3" in below
-    lines = table.children[1].children
-    assert [line.children[-1].children for line in lines] == [str(n) for n in counts.sum(axis=1)]
-    recall = [line.children[2].children for line in lines]
-    assert recall == [f"{counts[k, k] / counts[k].sum():.2f}" for k in range(len(counts))]
-
-
-@pytest.mark.parametrize("asked", [None, "x", 3, [], {}, {"run": "r", "epoch": "0"}, {"run": "r", "epoch": True}])
-def test_a_prediction_of_another_shape_draws_nothing(draw_prediction, asked):
-    assert draw_prediction(asked) == [no_update] * 5
-
-
-@pytest.mark.parametrize("run", ["../etc", "nope", None])
-def test_a_prediction_that_is_not_there_says_so(draw_prediction, make_run, run):
-    made = make_run(epochs=0, n=40)
-    for name in (run, made.path.name):
-        matrix, _, table, title, _ = draw_prediction({"run": name, "epoch": 0, "theme": "light"})
-        assert (len(matrix.data), table) == (0, [])
-        assert "there is no run" in title or "has no 'prediction'" in title
-
-
-def test_a_damaged_prediction_is_named(draw_prediction, make_run):
-    run = make_run(epochs=0, n=40, kinds=("projection", "prediction"))
-    artifact_path(run.path, "prediction", 0).write_bytes(b"nothing")
-    assert "epoch_000000.h5" in draw_prediction({"run": run.path.name, "epoch": 0})[3]
-
-
 # --- the guard ---
 
 
@@ -244,6 +130,11 @@ def test_the_policy_forbids_every_other_origin(client):
     assert "http" not in policy
     assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
     assert client.get("/").headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_no_callback_runs_on_the_server_and_whoever_asks_for_one_is_refused(app, client):
+    assert not [name for name, callback in app.callback_map.items() if "callback" in callback]
+    assert client.post("/_dash-update-component", json={"output": "app-config.data", "inputs": []}).status_code == 400
 
 
 def test_dash_is_not_in_debug_mode_and_errors_show_no_traceback(app, client):

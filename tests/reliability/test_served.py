@@ -119,23 +119,12 @@ def test_every_parameter_that_the_server_reads_is_among_the_attempts():
     assert "request.values" not in sources
 
 
-def bodies(app, folder: Path) -> Iterator[bytes]:
-    """For ``/_dash-update-component``: every server-side callback with wrong values, and what is no such request."""
+def bodies(folder: Path) -> Iterator[bytes]:
+    """For ``/_dash-update-component``: callbacks of all kinds of values, and what is no such request."""
     values = [*targets(folder), None, True, -1, 0, 1.5, 1e308, 10**400, [], {}, [[]], {"a": {"b": []}}, "0"]
-    for name, callback in app.callback_map.items():
-        if "callback" not in callback:
-            continue
-        outputs = [dict(zip(("id", "property"), o.split("."), strict=True)) for o in name.strip(".").split("...")]
-        one = callback["inputs"][0]
-        asked = {"run": RUN, "epoch": 0, "theme": "light", "log": False}
-        wrong = [asked | {key: value} for key in asked for value in values] + values
-        for value in wrong:
-            body = {"output": name, "outputs": outputs, "changedPropIds": [f"{one['id']}.{one['property']}"]}
-            yield json.dumps(body | {"inputs": [{**one, "value": value}]}).encode()
-        whole = body | {"inputs": [{**one, "value": asked}]}
-        for key in whole:
-            yield from (json.dumps(whole | {key: value}).encode() for value in values)
-            yield json.dumps({k: v for k, v in whole.items() if k != key}).encode()
+    whole = {"output": "app-config.data", "outputs": {"id": "app-config", "property": "data"}, "inputs": []}
+    for key in whole:
+        yield from (json.dumps(whole | {key: value}).encode() for value in values)
     yield from (json.dumps(value).encode() for value in values)
     yield from (b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"output": NaN}', b"\x00" * 1000, b'{"a":1e999999}')
     yield b'{"output": "' + b"x" * 900_000 + b'"}'
@@ -167,13 +156,11 @@ def test_nothing_leaves_by_any_address(app, folder, times):
     assert not (found := [f"{address[:200]}: {wrong}" for address, wrong in answers if wrong]), "\n".join(found)
 
 
-def test_nothing_leaves_by_any_callback(app, folder, times):
-    client, known = app.server.test_client(), list(dict.fromkeys(bodies(app, folder)))
-    assert len(known) > 1_000
-    chosen = random.Random(1).sample(known, times(150, len(known)))
-    send = {"path": "/_dash-update-component", "method": "POST", "content_type": "application/json"}
-    answers = ((body, wrong_with(client.open(data=body, **send))) for body in chosen)
-    assert not (found := [f"{body[:300]}: {wrong}" for body, wrong in answers if wrong]), "\n".join(found)
+def test_nothing_leaves_by_any_callback(app, folder):
+    client, send = app.server.test_client(), {"method": "POST", "content_type": "application/json"}
+    for body in bodies(folder):
+        answer = client.open("/_dash-update-component", data=body, **send)
+        assert (answer.status_code, wrong_with(answer)) == (400, None), body[:300]
 
 
 HEADERS = (
@@ -202,12 +189,12 @@ LINKED = {
     "": ["manifest", "log", "sample"],
     "run.json": ["manifest", "log"],
     "config.yaml": ["log"],
-    "metrics.csv": ["metrics", "manifest"],
-    "results.csv": ["log"],
+    "metrics.csv": ["metrics", "manifest", "curves"],
+    "results.csv": ["log", "curves"],
     LOG: ["log"],
     "sample.h5": ["sample/0", "rows/0", "search?text=owner", "columns"],
-    "artifacts": ["manifest", "figures/prediction/0", "values/prediction/0"],
-    "artifacts/prediction": ["figures/prediction/0", "numbers/prediction/0", "values/prediction/0"],
+    "artifacts": ["manifest", "figures/prediction/0", "values/prediction/0", "prediction/0"],
+    "artifacts/prediction": ["figures/prediction/0", "numbers/prediction/0", "values/prediction/0", "prediction/0"],
     "artifacts/prediction/epoch_000000.h5": ["figures/prediction/0", "numbers/prediction/0"],
     "artifacts/probe": ["manifest", "log"],
     "artifacts/probe/epoch_000000.error.json": ["manifest", "log"],
@@ -218,13 +205,6 @@ LINKED = {
 def shown(client: Client, run: Path, whats: list[str]) -> str:
     answers = [client.get(f"/data/runs/{run.name}/{what}") for what in whats]
     answers += [client.get("/data/runs"), client.get("/data/table"), client.get(f"/data/compare?runs={run.name}")]
-    callback = {"output": "..confusion.figure...calibration.figure...per-class.children...prediction-title.children..."
-        "calibration-title.children..", "changedPropIds": ["prediction-request.data"]}  # fmt: skip
-    outputs = [o.split(".") for o in callback["output"].strip(".").split("...")]
-    callback["outputs"] = [{"id": name, "property": prop} for name, prop in outputs]
-    asked = {"run": run.name, "epoch": 0, "theme": "light"}
-    callback["inputs"] = [{"id": "prediction-request", "property": "data", "value": asked}]
-    answers.append(client.post("/_dash-update-component", json=callback))
     for answer in answers:
         assert answer.status_code < 500
     return b"\n".join(answer.get_data() for answer in answers).decode("utf-8", "replace")
