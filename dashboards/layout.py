@@ -117,7 +117,7 @@ def _header() -> html.Div:
             html.Div(className="spacer"),
             dmc.Button(
                 id=ids.PROBLEMS,
-                children="",
+                children="0 problems",
                 variant="light",
                 color="orange",
                 size="compact-sm",
@@ -165,7 +165,12 @@ def _navigation() -> html.Nav:
                     *([html.H2(title)] if title else []),
                     *(
                         dmc.NavLink(
-                            id=ids.nav(page.NAME), label=page.TITLE, leftSection=icon(page.ICON), href=None, n_clicks=0
+                            id=ids.nav(page.NAME),
+                            label=page.TITLE,
+                            leftSection=icon(page.ICON),
+                            href=None,
+                            n_clicks=0,
+                            active=page is PAGES[0],
                         )
                         for page in pages
                     ),

@@ -17,6 +17,7 @@ _ALONE = {"scheme.js"}
 """Runs in the head, before anything is painted."""
 _TYPES = {"js": "text/javascript", "css": "text/css"}
 _FOR_EVER = "public, max-age=31536000, immutable"
+_ASKED = ("_dash-layout", "_dash-dependencies")
 _UNUSED = re.compile(r'<script src="[^"]*/(?:dash/deps/polyfill@|dash/dash_table/)[^"]*"></script>\n?')
 """What Dash asks for by itself: ten years old JavaScript's missing parts, and a table that no page has."""
 
@@ -31,6 +32,10 @@ class PageDash(Dash):
     def interpolate_index(self, **parts: Any) -> str:
         """The page; our scripts come before those of the components, which call them."""
         parts["css"] += f'\n<link rel="stylesheet" href="{self.files.address("css")}">'
+        # Dash asks for these when all scripts have run; they can be here by then.
+        prefix = self.config.requests_pathname_prefix
+        asked = (f'<link rel="preload" href="{prefix}{path}" as="fetch" crossorigin>' for path in _ASKED)
+        parts["css"] += "".join(asked)
         parts["scripts"] = f'<script src="{self.files.address("js")}"></script>\n' + _UNUSED.sub("", parts["scripts"])
         return super().interpolate_index(**parts)
 

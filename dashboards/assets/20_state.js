@@ -184,7 +184,7 @@ window.repviz = (() => {
   /** Set properties of a Dash component; those that it has already are not set again, for each costs a rendering. */
   function mirror(id, properties) {
     const had = window.dash_component_api.getLayout(id)?.props ?? {};
-    const others = Object.entries(properties).filter(([key, value]) => JSON.stringify(had[key]) !== JSON.stringify(value));
+    const others = Object.entries(properties).filter(([key, value]) => JSON.stringify(had[key] ?? null) !== JSON.stringify(value));
     if (others.length) window.dash_clientside.set_props(id, Object.fromEntries(others));
   }
 

@@ -18,7 +18,8 @@
   // --- runs ---
 
   function drawRuns() {
-    const options = (data.runs?.runs ?? []).map((run) => ({
+    if (!data.runs) return;
+    const options = data.runs.runs.map((run) => ({
       value: run.name,
       label: run.name,
       state: run.state,
