@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+LONG = ("reliability", "dashboards/browser", "background", "training", "callbacks", "offline", "exports")
+"""Folders under ``tests`` with the longest files: they come first, so that what is left for the end is short."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share out the files in this order; a long one at the end would leave the other idle."""
+    ranks = {str(ROOT / "tests" / folder): rank for rank, folder in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(str(item.path.parent), len(LONG)))
 
 
 @pytest.fixture(scope="session")

@@ -120,11 +120,15 @@ def test_each_epoch_is_seen_with_the_weights_it_had_in_a_program_that_gives_way(
     assert pending_epochs(run_dir) == []
 
 
-def test_a_worker_that_dies_is_recorded_and_replaced(tmp_path):
-    totals, run_dir = run_epochs(tmp_path, [Deadly(), Total()], 3)
-    assert artifacts.epochs(run_dir, "deadly") == [0, 2]
-    assert artifacts.errors(run_dir, "deadly")[1]["error"] == "WorkerEndedError"
-    assert "signal 9" in artifacts.errors(run_dir, "deadly")[1]["message"]
+def test_a_worker_that_dies_or_hangs_is_recorded_and_replaced(tmp_path):
+    totals, run_dir = run_epochs(tmp_path, [Deadly(), Endless(), Total()], 3, time_limit=3.0)
+    said = {}
+    for kind in ("deadly", "endless"):
+        assert artifacts.epochs(run_dir, kind) == [0, 2]
+        said[kind] = artifacts.errors(run_dir, kind)[1]
+        assert said[kind]["error"] == "WorkerEndedError"
+    assert "signal 9" in said["deadly"]["message"]
+    assert "background.time_limit, 3 s" in said["endless"]["message"]
     found = [float(artifacts.read_artifact(run_dir, "total", epoch)["total"]) for epoch in range(3)]
     np.testing.assert_allclose(found, totals, rtol=1e-6)
 
@@ -147,13 +151,6 @@ def test_an_epoch_that_is_handed_over_twice_is_computed_once(tmp_path):
     assert not artifacts.errors(run_dir, "counted")
     assert not artifacts.errors(run_dir, "total")
     assert pending_epochs(run_dir) == []
-
-
-def test_one_that_hangs_is_ended(tmp_path):
-    _, run_dir = run_epochs(tmp_path, [Endless(), Total()], 3, time_limit=3.0)
-    assert artifacts.epochs(run_dir, "endless") == [0, 2]
-    assert "time_limit, 3 s" in artifacts.errors(run_dir, "endless")[1]["message"]
-    assert artifacts.epochs(run_dir, "total") == [0, 1, 2]
 
 
 def test_what_cannot_be_sent_is_said_with_the_way_out(tmp_path):

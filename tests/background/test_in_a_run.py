@@ -6,9 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
-import pytest
 import xarray as xr
 
 import repviz
@@ -84,25 +82,6 @@ def started_and_seen(start, packages, tmp_path):  # noqa: F811
     return process, run_dir
 
 
-def test_killed_leaves_no_orphan_and_the_resumed_run_computes_what_waited(start, packages, tmp_path):  # noqa: F811
-    process, run_dir = started_and_seen(start, packages, tmp_path)
-    (worker,) = children_of(process.pid)
-    process.kill()
-    process.wait()
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not Path(f"/proc/{worker}").exists(), "an orphan"
-    assert pending_epochs(run_dir)
-    last = int(repviz.open_run(run_dir).metrics()["epoch"].max())
-    settings = ["--config", str(run_dir / "config.yaml"), "--ckpt-path", str(run_dir / "checkpoints" / "last.ckpt")]
-    main(["fit", *settings, "--trainer.max_epochs", str(last + 1)])
-    run = repviz.open_run(run_dir)
-    for kind in ("similarity", "geometry", "prediction"):
-        assert run.epochs(kind) == list(range(last + 2))
-    assert pending_epochs(run_dir) == []
-
-
 def test_ctrl_c_ends_training_and_what_waits_is_computed_by_diagnose(start, packages, tmp_path):  # noqa: F811
     process, run_dir = started_and_seen(start, packages, tmp_path)
     process.send_signal(signal.SIGINT)
@@ -116,12 +95,6 @@ def test_ctrl_c_ends_training_and_what_waits_is_computed_by_diagnose(start, pack
     assert not set(waiting) & set(pending_epochs(run_dir))
 
 
-def children_of(pid: int) -> list[int]:
-    """Processes that any thread of ``pid`` has started."""
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for listed in lists for child in listed.read_text().split()]
-
-
 def test_a_skipped_epoch_is_recorded(fit):  # noqa: F811
     skip = ["--background.when_full", "skip", "--background.queue_size", "1", *QUICK]
     run = repviz.open_run(fit("--trainer.max_epochs", "3", *POINTS, *skip, "--diagnostics", "background"))
@@ -132,24 +105,9 @@ def test_a_skipped_epoch_is_recorded(fit):  # noqa: F811
     assert "queue_size: 1" in errors[min(errors)]["message"]
 
 
-def test_training_waits_where_that_is_asked_for(fit):  # noqa: F811
-    wait = ["--background.when_full", "wait", "--background.queue_size", "1", *QUICK]
-    run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, *wait, "--diagnostics", "background"))
-    assert run.epochs("geometry") == [0, 1, 2]
-    assert run.errors("geometry") == {}
-
-
-def test_two_workers_share_out_the_kinds(fit):  # noqa: F811
-    options = ["--background.cpu_jobs", "2", *QUICK, "--trainer.max_epochs", "1"]
-    run = repviz.open_run(fit(*options, *POINTS, "--diagnostics", "background"))
+def test_training_waits_where_that_is_asked_for_and_two_workers_share_out_the_kinds(fit):  # noqa: F811
+    options = ["--background.cpu_jobs", "2", "--background.when_full", "wait", "--background.queue_size", "1", *QUICK]
+    run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, *options, "--diagnostics", "background"))
     assert set(run.kinds()) == {"geometry", "prediction", "similarity"}
-    assert all(run.epochs(kind) == [0, 1] for kind in run.kinds())
-
-
-@pytest.mark.parametrize("seconds", ["0.000001"])
-def test_a_diagnostic_over_its_time_is_ended_and_recorded(fit, seconds):  # noqa: F811
-    limit = ["--background.time_limit", seconds, "--projection.enabled", "false", "--trainer.max_epochs", "1"]
-    run = repviz.open_run(fit(*limit, *POINTS, "--diagnostics", "background"))
-    assert run.info()["state"] == "finished"
-    assert set(run.errors("prediction")) == {0, 1}
-    assert "background.time_limit" in run.errors("prediction")[0]["message"]
+    assert all(run.epochs(kind) == [0, 1, 2] for kind in run.kinds())
+    assert not any(run.errors(kind) for kind in run.kinds())

@@ -141,7 +141,7 @@ def test_every_diagnostic_looks_at_a_network_that_is_not_ours(tmp_path):
 
 def test_the_callback_alone_makes_a_complete_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    train([SimilarityCallback()], tmp_path, epochs=1)
+    train([SimilarityCallback(mode="inline")], tmp_path, epochs=1)
     run = only_run(tmp_path / "runs")
     assert run.info()["state"] == "finished"
     assert run.epochs("similarity") == [0, 1]

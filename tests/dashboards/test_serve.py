@@ -31,7 +31,7 @@ def test_the_address_is_printed_when_it_answers_and_host_variable_does_not_count
         line = process.stdout.readline()
         address = line.split()[2]
         assert address.startswith("http://127.0.0.1:")
-        with urllib.request.urlopen(f"{address}/data/runs", timeout=10) as answer:
+        with urllib.request.urlopen(f"{address}/data/runs", timeout=30) as answer:
             assert answer.status == 200
         port = int(address.rsplit(":", 1)[1])
         # Bound to 0.0.0.0 it would also answer at this loopback address.
@@ -39,7 +39,7 @@ def test_the_address_is_printed_when_it_answers_and_host_variable_does_not_count
             pass
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 def test_ctrl_c_ends_it_without_a_traceback(runs_dir):
@@ -47,7 +47,7 @@ def test_ctrl_c_ends_it_without_a_traceback(runs_dir):
     process.stdout.readline()
     time.sleep(0.3)
     process.send_signal(2)
-    rest, _ = process.communicate(timeout=10)
+    rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in rest
 
@@ -122,7 +122,7 @@ def test_a_large_body_without_a_length_is_refused(served):
     """The server answers and closes while the body is still being sent: the answer, or that it closed, is seen."""
     seen = set()
     for _ in range(5):
-        connection = http.client.HTTPConnection(served.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(served.removeprefix("http://"), timeout=30)
         chunks = (b"x" * 65536 for _ in range(40))
         try:
             connection.request(
@@ -134,5 +134,5 @@ def test_a_large_body_without_a_length_is_refused(served):
         finally:
             connection.close()
     assert seen <= {413, "closed"}
-    with urllib.request.urlopen(f"{served}/data/runs", timeout=10) as answer:
+    with urllib.request.urlopen(f"{served}/data/runs", timeout=30) as answer:
         assert answer.status == 200

@@ -9,16 +9,18 @@ from pathlib import Path
 import xarray as xr
 
 import repviz
+from repviz.background.pending import pending_epochs
 from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
 from repviz.store.artifacts import epochs
 from repviz.store.listing import table
 from repviz.store.metrics_table import read_metrics
-from tests.reliability.scripts import wait_for
-from tests.reliability.test_signals import LOOKING, begun
+from tests.reliability.scripts import children_of, lives, wait_for
+from tests.reliability.test_signals import LIMIT, LOOKING, begun
 from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401
 
-KINDS = ("geometry", "prediction", "similarity")
+KINDS = ("geometry", "prediction", "projection", "similarity")
+MAPS = ["--projection.enabled", "true", "--projection.methods", "[pca]", "--projection.mode", "inline"]
 
 
 def digests(run_dir: Path) -> dict[str, str]:
@@ -57,7 +59,7 @@ def check_equal(run_dir: Path, reference: Path) -> None:
 
 def test_killed_resumed_and_diagnosed(start, fit, packages, tmp_path, times):  # noqa: F811
     moments = random.Random(0)
-    process, run_dir = begun(start, packages, tmp_path)
+    process, run_dir = begun(start, packages, tmp_path, *MAPS)
     saved, going_on = {}, []
     for number in range(times(1, 20)):
         if number:
@@ -65,8 +67,14 @@ def test_killed_resumed_and_diagnosed(start, fit, packages, tmp_path, times):  #
         seen = len(epochs(run_dir, "similarity"))
         wait_for(process, lambda seen=seen: len(epochs(run_dir, "similarity")) > seen)
         time.sleep(moments.uniform(0, 1))
+        workers = children_of(process.pid)
+        assert workers
         process.kill()
         process.communicate()
+        deadline = time.monotonic() + LIMIT
+        while left := [pid for pid in workers if lives(pid)]:
+            assert time.monotonic() < deadline, f"orphans: {left}, at the {number}th kill"
+            time.sleep(0.02)
         last = check_whole(run_dir)
         now = digests(run_dir)
         assert saved.items() <= now.items()
@@ -81,6 +89,7 @@ def test_killed_resumed_and_diagnosed(start, fit, packages, tmp_path, times):  #
     assert run.info()["state"] == "finished"
     assert all(run.epochs(kind) == list(range(last + 3)) for kind in KINDS)
     assert saved.items() <= digests(run_dir).items()
+    assert pending_epochs(run_dir) == []
 
     before = digests(left)
     main(["diagnose", "--run-dir", str(left)])
@@ -90,7 +99,7 @@ def test_killed_resumed_and_diagnosed(start, fit, packages, tmp_path, times):  #
     assert all(diagnosed.epochs(kind) == checkpoint_epochs(left) for kind in KINDS)
     assert len(checkpoint_epochs(left)) in (last, last + 1), "killed before the last epoch's checkpoint, or after"
 
-    whole = [*LOOKING, "--diagnostics", "inline", "--trainer.max_epochs", str(last + 2)]
+    whole = [*LOOKING, *MAPS, "--diagnostics", "inline", "--trainer.max_epochs", str(last + 2)]
     untroubled = fit(*whole, name="untroubled")
     assert same_weights(weights(run_dir), weights(untroubled))
     check_equal(run_dir, untroubled)

@@ -1,16 +1,18 @@
 """Whatever any diagnostic does, the weights are those of a training that nobody looks at, and the run says why."""
 
 import pytest
+import torch
 
 import repviz
 from repviz.callbacks import recorder
+from repviz.cli import main
 from repviz.diagnostics.diagnostic import RunDiagnostic
 from repviz.diagnostics.registry import all_classes
 from repviz.figures import registry
 from repviz.figures.view import View
 from tests.conftest import ROOT
 from tests.reliability.failing import ANYWHERE, BESIDE, Failing, FailingOfRun
-from tests.training.conftest import _one_thread, fit, same_weights, weights  # noqa: F401
+from tests.training.conftest import SMALL, _one_thread, fit, same_weights, weights  # noqa: F401
 
 EPOCHS = ["--trainer.max_epochs", "2"]
 EVERYONE = [
@@ -45,9 +47,14 @@ def failing(monkeypatch):
     return put
 
 
-@pytest.fixture
-def undisturbed(fit):  # noqa: F811
-    return weights(fit(*EPOCHS, name="undisturbed"))
+@pytest.fixture(scope="module")
+def undisturbed(packages, tmp_path_factory):
+    runs_dir = tmp_path_factory.mktemp("undisturbed")
+    threads = torch.get_num_threads()
+    main(["fit", "--data.path", str(packages), "--runs-dir", str(runs_dir), *SMALL, *EPOCHS])
+    torch.set_num_threads(threads)
+    (run_dir,) = runs_dir.iterdir()
+    return weights(run_dir)
 
 
 def reasons(run, kind: str) -> dict[int | None, str]:

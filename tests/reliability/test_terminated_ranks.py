@@ -16,7 +16,7 @@ from tests.training.conftest import weights
 LIMIT = 20
 """Seconds within which both have ended; where the machine is busy, an interpreter alone takes six to go."""
 TRAIN = """
-    fit([SimilarityCallback(mode="inline"), GeometryCallback()], devices=2,
+    fit([SimilarityCallback(mode="inline"), GeometryCallback(mode=%r)], devices=2,
         strategy=DDPStrategy(process_group_backend="gloo"))
     """
 LOOKING = """
@@ -57,9 +57,11 @@ def ended(processes, told) -> list[str]:
     return said
 
 
-@pytest.mark.parametrize("told", [(0, 1), (0,), pytest.param((1,), marks=soaking)])
-def test_told_to_end_while_they_train(told, two, tmp_path):
-    processes = two(TRAIN)
+@pytest.mark.parametrize(
+    ("told", "mode"), [((0, 1), "inline"), ((0,), "background"), pytest.param((1,), "background", marks=soaking)]
+)
+def test_told_to_end_while_they_train(told, mode, two, tmp_path):
+    processes = two(TRAIN % mode)
     wait_for(processes[0], lambda: list(tmp_path.glob("runs/*/artifacts/geometry/epoch_000001.h5")))
     said = ended(processes, told)
     run = repviz.open_run(only_run(tmp_path))

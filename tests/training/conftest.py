@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,9 @@ def fit(tmp_path: Path, packages: Path) -> Callable[..., Path]:
     return run
 
 
-@pytest.fixture
-def start() -> Callable[..., subprocess.Popen]:
-    """Start ``repviz`` in a process of its own; it is ended with the test."""
+@contextmanager
+def starting() -> Iterator[Callable[..., subprocess.Popen]]:
+    """What starts ``repviz`` in a process of its own, which is ended in the end."""
     started = []
 
     def run(*arguments: str) -> subprocess.Popen:
@@ -60,10 +61,19 @@ def start() -> Callable[..., subprocess.Popen]:
         started.append(process)
         return process
 
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
+    try:
+        yield run
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start ``repviz`` in a process of its own; it is ended with the test."""
+    with starting() as run:
+        yield run
 
 
 def weights(run_dir: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:

@@ -1,6 +1,7 @@
 """Two processes: one run folder, nobody hangs, and metrics that do not depend on how many took part."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import repviz
 from repviz.cli import main
 from repviz.data.converting import convert
 from repviz.store.metrics_table import read_metrics
-from tests.training.conftest import SMALL
+from tests.training.conftest import SMALL, starting
 
 TWO = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
 
@@ -21,19 +22,31 @@ def finish(process) -> str:
     return output
 
 
-def test_two_processes_that_stream_train_measure_and_predict_as_one_in_memory(start, packages, tmp_path, capsys):
-    folder = str(convert(packages, tmp_path / "folder"))
+@pytest.fixture(scope="module")
+def two(packages, tmp_path_factory) -> Path:
+    """A run of two processes that stream, looked at by diagnostics that both share in, and by one that raises."""
+    runs_dir = tmp_path_factory.mktemp("two")
+    folder = str(convert(packages, tmp_path_factory.mktemp("data") / "folder"))
     streaming = ["--data.path", folder, "--data.loading", "blocks", "--data.block_mib", "1", "--data.mixed_blocks", "2"]
-    runs = ["--runs-dir", str(tmp_path / "runs"), *SMALL]
-    finish(start("fit", *streaming, *runs, "--trainer.max_epochs", "2", *TWO))
-    (run_dir,) = (tmp_path / "runs").iterdir()
-    info = repviz.open_run(run_dir).info()
+    settings = [o for o in SMALL if o not in ("--diagnostics", "off")] + ["--landscape.resolution", "5"]
+    points = ["--sample.size", "120", "--sample.excluded", "10", "--projection.enabled", "false"]
+    looking = ["--similarity.enabled", "true", "--similarity.mode", "inline", "--landscape.enabled", "true"]
+    raising = ["--response.enabled", "true", "--response.mode", "inline", "--response.units", "[nope:1]"]
+    options = [*settings, *points, *looking, *raising, "--trainer.max_epochs", "2", *TWO]
+    with starting() as start:
+        finish(start("fit", *streaming, "--runs-dir", str(runs_dir), *options))
+    (run_dir,) = runs_dir.iterdir()
+    return run_dir
+
+
+def test_two_processes_that_stream_train_measure_and_predict_as_one_in_memory(two, packages, start, tmp_path, capsys):
+    info = repviz.open_run(two).info()
     assert (info["state"], info["world_size"]) == ("finished", 2)
-    rows = read_metrics(run_dir)
+    rows = read_metrics(two)
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     assert rows[2]["step"] == 2 * 4  # 1,600 rows for each, in batches of 512
 
-    last = ["--ckpt-path", str(run_dir / "checkpoints" / "last.ckpt")]
+    last = ["--ckpt-path", str(two / "checkpoints" / "last.ckpt")]
     one = ["--trainer.devices", "1", "--trainer.strategy", "auto"]
     one += ["--data.path", str(packages), "--data.loading", "memory"]
     capsys.readouterr()
@@ -49,25 +62,13 @@ def test_two_processes_that_stream_train_measure_and_predict_as_one_in_memory(st
     np.testing.assert_allclose(a["probability"], b["probability"], rtol=1e-4, atol=1e-7)
 
 
-def test_two_processes_look_once_as_one_does_and_nobody_hangs_where_a_diagnostic_raises(start, packages, tmp_path):
-    points = ["--sample.size", "120", "--sample.excluded", "10", "--projection.enabled", "false"]
-    looking = ["--similarity.enabled", "true", "--similarity.mode", "inline", "--landscape.enabled", "true"]
-    raising = ["--response.enabled", "true", "--response.mode", "inline", "--response.units", "[nope:1]"]
-    settings = [o for o in SMALL if o not in ("--diagnostics", "off")] + ["--landscape.resolution", "5"]
-    finish(
-        start(
-            "fit",
-            *("--data.path", str(packages), "--runs-dir", str(tmp_path / "runs"), *settings, *points, *looking),
-            *(*raising, "--trainer.max_epochs", "2", *TWO),
-        )
-    )
-    (run_dir,) = (tmp_path / "runs").iterdir()
-    run = repviz.open_run(run_dir)
+def test_two_processes_look_once_as_one_does_and_nobody_hangs_where_a_diagnostic_raises(two, tmp_path):
+    run = repviz.open_run(two)
     assert {kind: run.epochs(kind) for kind in run.kinds()} == {
         "landscape": [0, 1, 2], "prediction": [0, 1, 2], "similarity": [0, 1, 2], "response": [],
     }  # fmt: skip
     assert set(run.errors("response")) == {0, 1, 2}
-    shutil.copytree(run_dir, tmp_path / "again")
+    shutil.copytree(two, tmp_path / "again")
     shutil.rmtree(tmp_path / "again" / "artifacts")
     main(["diagnose", "--run-dir", str(tmp_path / "again"), "--only", "similarity,landscape,prediction"])
     again = repviz.open_run(tmp_path / "again")

@@ -52,11 +52,11 @@ def test_more_patience_goes_on_with_a_run_that_had_ended_early(fit):
 
 
 def test_a_run_that_has_all_its_epochs_is_brought_to_its_end(fit):
-    run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, "--diagnostics", "background"))
+    run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, "--diagnostics", "inline"))
     (run.path / "artifacts" / "prediction" / "epoch_000001.h5").unlink()
     (run.path / "results.csv").unlink()
     put(run.path, 1, run.path / "checkpoints" / "epoch_000001.ckpt")
-    go_on(run, "last.ckpt", "--baseline.enabled", "true")
+    go_on(run, "last.ckpt", "--baseline.enabled", "true", "--diagnostics", "background")
     assert run.info()["state"] == "finished"
     assert run.epochs("prediction") == [0, 1, 2]
     assert "model_best" in run.info()["results"]

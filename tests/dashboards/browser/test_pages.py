@@ -107,8 +107,9 @@ def test_play_glides_to_the_end_and_stops(watched, trained):
     wait_for_maps(page, 5)
     assert page.evaluate("seen") == [3, 4, 5]
     expect(page.get_by_label("Play (space)")).to_be_visible(timeout=SLOW)
+    page.evaluate("repviz.set({ speed: 0.5 }); seen.length = 0")
     page.keyboard.press(" ")  # at the end: from the beginning
-    wait_for_maps(page, 0)
+    page.wait_for_function("seen[0] === 0", timeout=SLOW)
     page.keyboard.press(" ")
     expect(page.get_by_label("Play (space)")).to_be_visible()
     at = state(page, "epoch")
