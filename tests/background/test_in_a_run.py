@@ -13,6 +13,7 @@ import repviz
 from repviz.background.pending import pending_epochs
 from repviz.cli import main
 from tests.training.conftest import SMALL, fit, same_weights, start, weights  # noqa: F401
+from tests.training.slowly import SLOWLY
 
 POINTS = ["--sample.size", "150", "--sample.excluded", "20"]
 QUICK = ["--projection.enabled", "false", "--similarity.enabled", "true", "--geometry.enabled", "true"]
@@ -71,7 +72,7 @@ def test_a_script_without_a_guard_and_with_a_model_of_its_own(packages, tmp_path
 def started_and_seen(start, packages, tmp_path):  # noqa: F811
     """A long run of slow epochs, as soon as the first of them has been looked at; process and run folder."""
     options = ["--data.path", str(packages), *[o for o in SMALL if o not in ("--diagnostics", "off")], *POINTS, *QUICK]
-    slow = ["--data.batch_size", "4", "--early_stopping.enabled", "false", "--trainer.max_epochs", "500"]
+    slow = [*SLOWLY, "--data.batch_size", "32", "--early_stopping.enabled", "false", "--trainer.max_epochs", "500"]
     process = start("fit", "--runs-dir", str(tmp_path), *options, *slow)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("*/artifacts/similarity/*.h5")):

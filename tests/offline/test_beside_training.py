@@ -10,6 +10,7 @@ from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
 from repviz.store.run_folder import read_run_file
 from tests.training.conftest import SMALL, fit, start  # noqa: F401
+from tests.training.slowly import SLOWLY
 
 KINDS = ["prediction", "similarity"]
 OPTIONS = ["--only", ",".join(KINDS), "--threads", "1"]
@@ -19,7 +20,7 @@ def test_diagnosing_beside_training_gives_the_numbers_of_afterwards(start, packa
     runs_dir = tmp_path / "runs"
     process = start(
         "fit", "--data.path", str(packages), "--runs-dir", str(runs_dir), *SMALL, "--trainer.max_epochs", "1000",
-        "--sample.size", "120", "--data.batch_size", "4", "--early_stopping.enabled", "false",
+        "--sample.size", "120", "--data.batch_size", "32", "--early_stopping.enabled", "false", *SLOWLY,
     )  # fmt: skip
     while not list(runs_dir.glob("*/checkpoints/epoch_000002.ckpt")):
         assert process.poll() is None

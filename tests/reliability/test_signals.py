@@ -16,6 +16,7 @@ from repviz.store.metrics_table import read_metrics
 from tests.reliability.conftest import soaking
 from tests.reliability.scripts import children_of, only_run, script, wait_for  # noqa: F401
 from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401
+from tests.training.slowly import SLOWLY
 
 LOOKING = [
     *("--sample.size", "100", "--sample.excluded", "0", "--projection.enabled", "false"),
@@ -58,7 +59,7 @@ def test_told_to_end_while_it_trains(number, start, fit, packages, tmp_path, tim
     moments = random.Random(number)
     for _ in range(times(1, 10)):
         here = tmp_path / str(moments.random())
-        process, run_dir = begun(start, packages, here, "--background.when_full", "later")  # it trains most of the time
+        process, run_dir = begun(start, packages, here, "--background.when_full", "later", *SLOWLY)
         (worker,) = children_of(process.pid)
         time.sleep(moments.uniform(0, 1))
         output, seconds = ended(process, number)

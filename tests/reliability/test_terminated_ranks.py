@@ -16,7 +16,9 @@ from tests.training.conftest import weights
 LIMIT = 20
 """Seconds within which both have ended; where the machine is busy, an interpreter alone takes six to go."""
 TRAIN = """
-    fit([SimilarityCallback(mode="inline"), GeometryCallback(mode=%r)], devices=2,
+    from tests.training.slowly import Slowly
+
+    fit([SimilarityCallback(mode="inline"), GeometryCallback(mode=%r), Slowly()], devices=2,
         strategy=DDPStrategy(process_group_backend="gloo"))
     """
 LOOKING = """

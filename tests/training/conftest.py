@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from repviz.cli import main
+from tests.conftest import ROOT
 
 SMALL = [
     *("--model.hidden_dims", "[32, 16]"),
@@ -56,7 +57,7 @@ def starting() -> Iterator[Callable[..., subprocess.Popen]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         )
         started.append(process)
         return process
