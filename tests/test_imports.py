@@ -12,10 +12,8 @@ VIEW = {"plotly", "dash"}
 FILES = {"h5py", "h5netcdf"}
 
 NEVER = {
-    "repviz": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas"},
-    "repviz.cli": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas"},
-    "repviz.snapshot": {"lightning", *VIEW, *FILES, "umap"},
-    "repviz.diagnostics.registry": {"lightning", *VIEW, *FILES, "umap"},
+    "repviz, repviz.cli": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas"},
+    "repviz.snapshot, repviz.diagnostics.registry": {"lightning", *VIEW, *FILES, "umap"},
     "repviz.between_runs": {*TORCH, *VIEW, "repviz.diagnostics"},
     "repviz.store.listing": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas"},
     "repviz.store.*": {*TORCH, *VIEW},
@@ -25,8 +23,7 @@ NEVER = {
     "repviz.data.npz": {*TORCH, *VIEW, *FILES, "pandas"},
     "repviz.data.datamodule": {*VIEW, *FILES, "umap", "repviz.model", "repviz.callbacks", "repviz.store"},
     "repviz.model.classifier": {*VIEW, *FILES, "umap", "repviz.callbacks", "repviz.store"},
-    "repviz.callbacks": {"dash", "plotly"},
-    "repviz.training.cli": {"dash", "plotly"},
+    "repviz.callbacks, repviz.training.cli": {"dash", "plotly"},
     "repviz.exports.command": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas", "matplotlib", "av", "PIL"},
     "repviz.exports.video": {*TORCH, *VIEW, *FILES, "numpy", "matplotlib", "av"},
     "repviz.exports.layouts": {*TORCH, "dash", "repviz.diagnostics", "matplotlib.pyplot", "av"},

@@ -15,6 +15,8 @@ from tests.training.conftest import same_weights, weights
 
 LOOK = ["--diagnostics", "inline", "--sample.size", "150", "--sample.excluded", "20"]
 CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.yaml"))
+INLINE = ["--diagnostics", "inline"]
+"""One configuration and one layer look beside training, as they say; the others are spared the start of a process."""
 LAYERS = sorted(path.name for path in (ROOT / "configs" / "diagnostics").glob("*.yaml"))
 
 
@@ -123,8 +125,7 @@ def test_every_shipped_config_runs(config, tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     shutil.copy(ROOT / "data" / "packages_small.npz", tmp_path / "data")
     shutil.copytree(ROOT / "data" / "pickles", tmp_path / "data" / "pickles")
-    # One looks beside training, as all do by default; the others are spared the start of its process.
-    mode = ["--diagnostics", "inline"] if config in ("embeddings.yaml", "film.yaml", "pickles.yaml") else []
+    mode = INLINE if config in ("embeddings.yaml", "film.yaml", "pickles.yaml") else []
     main(
         [
             *("fit", "--config", str(ROOT / "configs" / config), "--trainer.max_epochs", "1"),
@@ -144,7 +145,7 @@ def test_every_shipped_config_runs(config, tmp_path, monkeypatch):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_layer_of_diagnostics_goes_on_top(layer, fit):
     layers = ["--config", str(ROOT / "configs" / "diagnostics" / layer), "--sample.size", "100"]
-    run = repviz.open_run(fit("--trainer.max_epochs", "1", *layers))
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *layers, *(INLINE if layer == "cheap.yaml" else [])))
     if layer == "all.yaml":
         assert set(run.kinds()) == set(all_classes()) - {"activations"}
         assert not any(run.errors(kind) for kind in run.kinds())
