@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import xarray as xr
 
+from repviz.dashboards.asked_rows import rows_of
 from repviz.dashboards.catalog import NotThereError
 from repviz.errors import UserError
 from repviz.figures.registry import Choices, Picture
@@ -36,12 +37,12 @@ def view_of(picture: Picture, arguments: Mapping[str, str]) -> View:
             raise NotThereError(f"{picture.name} has no {name}={value!r}; choose one of {', '.join(choices)}")
         options[name] = value
     theme = arguments.get("theme", "light")
-    classes, selection = (_numbers(arguments, name) for name in ("classes", "selection"))
+    selection = arguments.get("selection")
     return View(
         layer=arguments.get("layer") or None,
         theme="dark" if theme == "dark" else "light",
-        classes=classes,
-        selection=selection or (),
+        classes=_numbers(arguments, "classes"),
+        selection=rows_of(selection) if selection else (),
         options=options,
     )
 

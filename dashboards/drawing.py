@@ -1,11 +1,14 @@
 """Figures for the page: drawn on the server from a run's artifacts, kept as JSON as long as the files are the same."""
 
+import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 from plotly.io.json import to_json_plotly
@@ -90,7 +93,7 @@ class Drawer:
             stamp_of(path),
             *(stamp_or_none(files[other]) for other in picture.wanted_beside(view, epoch, list(files))),
         ]
-        return self._drawn.get((path, picture.name, repr(view)), tuple(stamps), make, len)
+        return self._drawn.get((path, picture.name, _key_of(view)), tuple(stamps), make, len)
 
     def over_epochs(self, run: RunFiles, picture: Picture, view: View) -> bytes:
         """The figure over all readable epochs as JSON, errors as for ``at_epoch``; damaged epochs are named in it."""
@@ -105,7 +108,7 @@ class Drawer:
             asked = known(picture, history, view, list(files))
             return _drawn_by(draw, picture, history, asked, run.name, epochs=list(files), damaged=damaged)
 
-        return self._drawn.get((run.path, picture.name, repr(view)), stamps, make, len)
+        return self._drawn.get((run.path, picture.name, _key_of(view)), stamps, make, len)
 
     def _history(self, run: RunFiles, picture: Picture, files: Mapping[int, Path]) -> tuple[xr.Dataset, list[str]]:
         return history(run, picture.kind, files, lambda path: self._part(path, picture.history))
@@ -113,6 +116,13 @@ class Drawer:
     def _part(self, path: Path, names: tuple[str, ...] | None) -> xr.Dataset:
         key, stamp = (path, names), stamp_of(path)
         return self._read.get(key, stamp, lambda: read_dataset(path, names), lambda part: part.nbytes)
+
+
+def _key_of(view: View) -> str:
+    """Equal for equal views; of a selection, which can be long, its digest."""
+    rows = np.asarray(view.selection, np.int64).tobytes()
+    digest = hashlib.sha256(rows).hexdigest() if view.selection else ""
+    return f"{replace(view, selection=())!r} {digest}"
 
 
 def history(

@@ -17,23 +17,26 @@ from repviz.figures.registry import Picture
 from repviz.store.hdf5 import read_dataset
 
 _JSON = "application/json"
+_ASKED_BY = ("GET", "POST")
 
 
 def add_figure_routes(routes: Blueprint, catalog: Catalog, pictures: Pictures, drawer: Drawer) -> None:
     """``/figures/<picture>/<epoch>`` and ``…/over-epochs``; the same under ``/numbers``, perhaps ``only`` some.
 
+    Figures are also given to POST, whose body is the selection: nothing is kept of it but the figure.
+
     Numbers of one epoch can be those of one place along named dimensions, as in ``?layer=block1``.
     """
 
-    @routes.get("/runs/<run>/figures/<name>/<int:epoch>")
+    @routes.route("/runs/<run>/figures/<name>/<int:epoch>", methods=_ASKED_BY)
     def figure(run: str, name: str, epoch: int) -> Response:
         picture = pictures.find(name)
-        return as_json(drawer.at_epoch(catalog.find(run), picture, epoch, view_of(picture, request.args)))
+        return as_json(drawer.at_epoch(catalog.find(run), picture, epoch, view_of(picture, _asked())))
 
-    @routes.get("/runs/<run>/figures/<name>/over-epochs")
+    @routes.route("/runs/<run>/figures/<name>/over-epochs", methods=_ASKED_BY)
     def over_epochs(run: str, name: str) -> Response:
         picture = pictures.find(name)
-        return as_json(drawer.over_epochs(catalog.find(run), picture, view_of(picture, request.args)))
+        return as_json(drawer.over_epochs(catalog.find(run), picture, view_of(picture, _asked())))
 
     @routes.get("/runs/<run>/numbers/<kind>/<int:epoch>")
     def numbers(run: str, kind: str, epoch: int) -> Response:
@@ -51,6 +54,13 @@ def add_figure_routes(routes: Blueprint, catalog: Catalog, pictures: Pictures, d
     def numbers_over_epochs(run: str, name: str) -> Response:
         found, picture = catalog.find(run), pictures.find(name)
         return download(*as_download(_whole_history(found, picture), f"{found.name}_{name}_over_epochs"))
+
+
+def _asked() -> Mapping[str, str]:
+    """What is asked for; a selection that is too long for an address comes as the body."""
+    if request.method == "GET":
+        return request.args
+    return {**request.args, "selection": request.get_data(as_text=True)}
 
 
 def at_places(dataset: xr.Dataset, places: Mapping[str, str]) -> xr.Dataset:

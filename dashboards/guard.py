@@ -1,6 +1,7 @@
 """What the server refuses before any page code runs, and the headers that keep the page offline."""
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ MAX_BODY_BYTES = 1_000_000
 """The largest request body; what a page sends is a few kilobytes."""
 
 _READING = {"GET", "HEAD", "OPTIONS"}
-_POSTED = {"/login"}
+_POSTED = re.compile(r"/login|/data/runs/[^/]+/figures/.+")
 _CALLBACKS = "/_dash-update-component"
 
 _HEADERS = {
@@ -55,7 +56,7 @@ def install(
     """Check every request to ``server``: Host 403, foreign Origin 403, body over ``MAX_BODY_BYTES`` 413.
 
     Nothing of the dashboard itself writes to the runs; ``read_only`` also refuses (405) what an installed package may
-    have added: every method that is not for reading, but for the login.
+    have added: every method that is not for reading, but for figures and the login.
     """
     server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
 
@@ -68,7 +69,7 @@ def install(
             abort(403, "another site may not ask")
         if (request.content_length or 0) > MAX_BODY_BYTES:
             abort(413)
-        if read_only and request.method not in _READING and request.path not in _POSTED:
+        if read_only and request.method not in _READING and not _POSTED.fullmatch(request.path):
             abort(405, "this dashboard is read-only")
 
     @server.after_request

@@ -1,7 +1,8 @@
-// Sets of rows as short texts, for the URL. Written whichever way is shorter: as runs ("r3-4.c" in base 36: skip 3, take
+// Sets of rows as short texts, for the URL and for the server (see asked_rows.py). Written whichever way is shorter: as runs ("r3-4.c" in base 36: skip 3, take
 // 4 and one more; skip 12, take one) or as bits ("b" and base64url, the lowest bit of each byte first).
 (() => {
   const LONGEST = 30000; // characters: what browsers, servers and people still pass on as a link
+  const whole = new WeakMap(); // rows -> text that is too long for a URL
   const packed = new WeakMap(); // rows -> text: a step through the epochs writes the URL anew
 
   /** Ascending rows as text; null where that would be too long for a URL. */
@@ -13,6 +14,14 @@
       packed.set(rows, text);
     }
     return packed.get(rows);
+  }
+
+  /** Ascending rows as text, however long. */
+  const packAll = (rows) => packRows(rows) ?? bitsOf(rows);
+
+  function bitsOf(rows) {
+    if (!whole.has(rows)) whole.set(rows, asBits(rows));
+    return whole.get(rows);
   }
 
   function asRuns(rows) {
@@ -74,5 +83,5 @@
     return rows;
   }
 
-  repviz.offer({ packRows, unpackRows });
+  repviz.offer({ packRows, packAll, unpackRows });
 })();

@@ -8,17 +8,17 @@
 
     /**
      * What `decode(response)` made of the answer: it gives a promise of { value, bytes }. The key names what lies at
-     * the address, its version included.
+     * the address, its version included. `options`: of `fetch`.
      */
-    get(key, url, decode) {
-      const entry = this.entries.get(key) ?? this.ask(key, url, decode);
+    get(key, url, decode, options) {
+      const entry = this.entries.get(key) ?? this.ask(key, url, decode, options);
       this.entries.delete(key);
       this.entries.set(key, entry);
       return entry.promise;
     }
 
-    ask(key, url, decode) {
-      const entry = { promise: this.load(url, decode), bytes: 0 };
+    ask(key, url, decode, options) {
+      const entry = { promise: this.load(url, decode, options), bytes: 0 };
       entry.promise = entry.promise.then(({ value, bytes }) => {
         entry.bytes = bytes;
         this.makeRoom(key);
@@ -30,8 +30,8 @@
       return entry;
     }
 
-    async load(url, decode) {
-      const response = await repviz.answerOf(url);
+    async load(url, decode, options) {
+      const response = await repviz.answerOf(url, options);
       if (!response.ok) throw await repviz.problem(response);
       return decode(response);
     }

@@ -4,7 +4,10 @@
   const MAX_BYTES = 96e6;
   const AHEAD = 2;
   const SETTLED = 60; // ms
+  const LONGEST = 2000; // characters of a selection in an address; a longer one goes as the body
   const kept = new repviz.Kept(MAX_BYTES);
+  const numbers = new WeakMap(); // rows -> number
+  let numbered = 0;
   let whole = null; // promise of all of plotly
 
   const pictureOf = (name) => data.config.pictures[name];
@@ -18,14 +21,23 @@
     const version = over || pictureOf(name).beside ? artifacts.versions.join() : artifacts.versions[artifacts.epochs.indexOf(epoch)];
     const query = queryOf(name);
     const path = repviz.address(data.manifest.run, `figures/${name}/${over ? "over-epochs" : epoch}`);
-    return { epoch, url: `${path}?${query}`, key: `${path}?${query}#${version}` };
+    const selection = state.selection?.length ? repviz.packAll(state.selection) : "";
+    const isLong = selection.length > LONGEST;
+    if (selection && !isLong) query.set("selection", selection);
+    const url = `${path}?${query}`;
+    return { epoch, url, key: `${url}#${version}#${isLong ? numberOf(state.selection) : ""}`, body: isLong ? selection : null };
+  }
+
+  /** Each selection that is too long for an address has a number of its own. */
+  function numberOf(rows) {
+    if (!numbers.has(rows)) numbers.set(rows, ++numbered);
+    return numbers.get(rows);
   }
 
   function queryOf(name) {
     const query = new URLSearchParams({ theme: state.theme });
     if (state.layer) query.set("layer", state.layer);
     if (state.classes) query.set("classes", state.classes.join(","));
-    if (state.selection?.length) query.set("selection", state.selection.join(","));
     for (const [option, choices] of Object.entries(pictureOf(name).options)) {
       const value = state.options[`${name}.${option}`];
       if (value !== undefined && (!choices.length || choices.includes(value))) query.set(option, value);
@@ -34,7 +46,7 @@
   }
 
   /** The answer for a request: title, subtitle, figure, … as drawing.py tells; a promise. */
-  const figure = ({ url, key }) => kept.get(key, url, repviz.json);
+  const figure = ({ url, key, body }) => kept.get(key, url, repviz.json, body ? { method: "POST", body } : {});
 
   /** Fetch the epochs of a picture that follow. */
   function prefetchFigures(name, epoch) {

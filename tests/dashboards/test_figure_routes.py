@@ -26,6 +26,7 @@ from repviz.figures.view import View
 from repviz.store.artifacts import artifact_path, read_artifact, write_error, write_run_artifact
 from tests.dashboards.synthetic_diagnostics import KINDS, add_scores, write, write_diagnostics
 from tests.dashboards.synthetic_run import SyntheticRun
+from tests.dashboards.test_asked_rows import as_bits
 from tests.figures.test_trajectory import make as trajectory
 
 
@@ -86,6 +87,14 @@ def test_every_figure_is_drawn_without_the_title_and_size_that_the_card_has(clie
     assert layout["template"]["layout"]["paper_bgcolor"] == "#161a21"
 
 
+def test_a_selection_is_stressed_whether_it_comes_in_the_address_or_as_the_body(client, address):
+    short = client.get(f"{address}/figures/response/2?selection=r3-1.2")
+    long = client.post(f"{address}/figures/response/2", data=as_bits([3, 4, 7]))
+    assert short.json == long.json
+    assert values(short.json["figure"]["data"][0]["selectedpoints"]).tolist() == [3, 4, 7]
+    assert "selectedpoints" not in client.get(f"{address}/figures/response/2").json["figure"]["data"][0]
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_figures_over_epochs_reach_from_the_first_to_the_last(client, address, name):
     answer = client.get(f"{address}/figures/{name}/over-epochs")
@@ -139,7 +148,7 @@ def test_options_and_layers_are_looked_up(client, address):
     [
         *("figures/os/1", "figures/..%2f..%2fx/1", "figures/probe/99", "figures/registry/1"),
         *("figures/scatter_matrix/over-epochs", "numbers/nope/1", "numbers/probe/99", "numbers/nope/over-epochs"),
-        *("figures/probe/1?classes=a", "figures/probe/1?selection=1;2"),
+        *("figures/probe/1?classes=a", "figures/probe/1?selection=1;2", "figures/probe/1?selection=r2o7gg"),
     ],
 )
 def test_what_is_not_there_is_404(client, address, path):
@@ -150,10 +159,10 @@ def test_what_is_not_there_is_404(client, address, path):
 
 def test_classes_and_selection_reach_the_figure():
     picture = Picture("x", "x", lambda dataset, view: None)
-    view = view_of(picture, {"classes": "3,-1", "selection": "5,7", "theme": "no such"})
+    view = view_of(picture, {"classes": "3,-1", "selection": "r5.1", "theme": "no such"})
     assert (view.classes, view.selection, view.theme) == ((3, -1), (5, 7), "light")
     with pytest.raises(NotThereError, match="not a list"):
-        view_of(picture, {"selection": "1,b"})
+        view_of(picture, {"classes": "1,b"})
 
 
 def test_a_damaged_artifact_is_named_and_histories_go_on_without_it(own, run):

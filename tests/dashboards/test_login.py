@@ -115,6 +115,7 @@ def test_read_only_refuses_what_is_not_reading(runs_dir):
     assert client.get("/remove").status_code == 200
     assert client.post("/remove").status_code == 405
     assert client.delete("/data/runs").status_code == 405
+    assert client.post("/data/runs/x/figures/probe/1").status_code == 404  # drawing is reading
     free = create_app(runs_dir).server
     free.add_url_rule("/remove", "remove", lambda: "gone", methods=["POST"])
     assert free.test_client().post("/remove").status_code == 200

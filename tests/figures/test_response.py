@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from repviz.errors import UserError
-from repviz.figures.response import choices, figure, over_epochs, unit_order
+from repviz.figures.response import BESIDE, beside, choices, figure, over_epochs, unit_order
 from repviz.figures.view import View
 
 
@@ -78,6 +78,24 @@ def test_units_are_sorted_with_dead_ones_last():
     np.testing.assert_allclose(points[1].y, dataset["activation"][:, 0], rtol=1e-6)
 
 
+def test_panels_keep_the_order_of_the_epoch_that_they_are_sorted_at():
+    units = [f"block1:{k}" for k in range(3)]
+    now, last = (make(units).assign_attrs(epoch=epoch) for epoch in (2, 7))
+    now["selectivity"][:], last["selectivity"][:] = [0.1, 0.2, 0.3], [0.2, 0.3, 0.1]
+    by = {"sort": "selectivity"}
+    assert [beside(View(options=by), epoch, [2, 7]) for epoch in (2, 7)] == [[7], []]
+    assert beside(View(options=by | {"sorted_at": "2"}), 7, [2, 7]) == [2]
+    assert beside(View(options=by | {"sorted_at": "5"}), 2, [2, 7]) == [7]  # of a link from another run
+    assert beside(View(), 2, [2, 7]) == []
+    drawn = figure(now, View(options=by, beside={7: last[list(BESIDE[:2])]}))
+    assert [a.text.split(" ")[0] for a in drawn.layout.annotations] == ["block1:1", "block1:0", "block1:2"]
+    assert "sorted by selectivity of epoch 7" in drawn.layout.title.text
+    other = last.assign_coords(unit=["x", "y", "z"])
+    assert unit_order(now, View(options=by, beside={7: other})) == [2, 1, 0]
+    assert choices(now, View(options=by), [2, 7])["sorted_at"] == [("7", "epoch 7"), ("2", "epoch 2")]
+    assert choices(now, View(), [2, 7])["sorted_at"] == choices(now, View(options=by), [2])["sorted_at"] == []
+
+
 def test_the_most_selective_are_drawn_where_not_all_can_be():
     dataset = make([f"block1:{k}" for k in range(40)])
     dataset["selectivity"][:] = np.arange(40) / 40
@@ -100,7 +118,7 @@ def test_per_class_answers_are_means_of_the_class():
     assert [t.name for t in drawn.data if t.showlegend] == ["class 0", "class 1", "class 2"]
     some = figure(dataset, View(classes=(2,), options={"shows": "per class"}))
     assert list(next(t for t in some.data if t.type == "bar").x) == [2]
-    assert choices(dataset, View(options={"shows": "per class"}), [0]) == {"points": []}
+    assert choices(dataset, View(options={"shows": "per class"}), [0])["points"] == []
 
 
 @pytest.mark.parametrize("labels", [[0] * 20, [-1] * 20, list(range(200, 220))])

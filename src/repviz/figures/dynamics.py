@@ -148,7 +148,7 @@ def _add_points(
     if not prefix:
         look |= {"size": 6, "symbol": _SYMBOLS[dataset["split"].values[rows]]}
         number, word = np.arange(dataset.sizes["sample"]), "sample"
-        selected = np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None
+        selected = view.selected(rows)
     names, labels = shown_classes(dataset), dataset[prefix + "label"].values[rows]
     target.add_trace(
         go.Scattergl(

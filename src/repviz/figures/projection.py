@@ -139,7 +139,7 @@ def _draw_map(
     for k in _shown_classes(labels, names, view):
         rows = np.flatnonzero((labels == k) & np.isfinite(points).all(axis=1)).astype(np.int32)
         name = "no class" if k == NO_CLASS else names[k]
-        chosen = np.flatnonzero(np.isin(rows, view.selection)).astype(np.int32) if view.selection else None
+        chosen = view.selected(rows)
         target.add_trace(
             go.Scattergl(
                 x=points[rows, 0],

@@ -17,9 +17,12 @@ from repviz.theme import LOOKS, NO_COLOR, class_colors, template
 OPTIONS = {
     "shows": ("along PC1", "per class"),
     "sort": ("layer", "selectivity", "variance"),
+    "sorted_at": (),
     "points": ("shown", "hidden"),
 }
-"""Choices of ``view.options``, the default first."""
+"""Choices of ``view.options``, the default first; none: see ``choices``."""
+BESIDE = ("selectivity", "activation", "dead")
+"""Variables that ``figure`` reads of the epoch that it is sorted by."""
 _COLUMNS = 6
 _BAND = (0.1, 0.9)
 """Quantiles over the points of a class between which its band lies."""
@@ -35,16 +38,32 @@ HISTORY = tuple(_MEASURES)
 
 
 def choices(dataset: xr.Dataset, view: View, epochs: Sequence[int]) -> dict[str, list[tuple[str, str]]]:
-    """Points lie along the component only."""
-    return {} if view.option("shows", OPTIONS["shows"]) == "along PC1" else {"points": []}
+    """The epochs that units may be sorted by, the last one first; points lie along the component only."""
+    offered = {} if view.option("shows", OPTIONS["shows"]) == "along PC1" else {"points": []}
+    sorts = view.option("sort", OPTIONS["sort"]) != "layer" and len(epochs) > 1
+    return offered | {"sorted_at": [(str(at), f"epoch {at}") for at in reversed(epochs)] if sorts else []}
+
+
+def sorting_epoch(view: View, epochs: Sequence[int]) -> int | None:
+    """The epoch whose order the panels have at every epoch, so that they stay where they are; None = by layer."""
+    if view.option("sort", OPTIONS["sort"]) == "layer" or not epochs:
+        return None
+    asked = str(view.options.get("sorted_at", epochs[-1]))
+    return int(asked) if asked in map(str, epochs) else epochs[-1]
+
+
+def beside(view: View, epoch: int, epochs: Sequence[int]) -> list[int]:
+    """The epoch whose order the panels have, where it is another."""
+    at = sorting_epoch(view, epochs)
+    return [] if at in (None, epoch) else [at]
 
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
     """A panel per unit of every layer, or of ``view.layer``; at most 36, the title says of how many.
 
     ``view.options``: ``shows`` the activation along PC1 of the input, or its mean and band per class; ``sort`` by
-    layer, or the most selective or most varying first, dead units last; ``points`` shown or hidden. ``view.classes``:
-    of these classes only; the curves are of all.
+    layer, or the most selective or most varying first, dead units last, as they were at the epoch in ``view.beside``
+    (else at this one); ``points`` shown or hidden. ``view.classes``: of these classes only; the curves are of all.
 
     Raises:
         UserError: no unit of ``view.layer`` is in the dataset.
@@ -75,6 +94,9 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
         if _is_dead(dataset, i):
             target.layout.annotations[number].font.color = NO_COLOR
     of = f"{len(shown)} of {len(chosen)} units" if len(shown) < len(chosen) else f"{len(shown)} units"
+    sort = view.option("sort", OPTIONS["sort"])
+    if sort != "layer":
+        of += f", sorted by {sort} of epoch {_sorting(dataset, view).attrs.get('epoch', '?')}"
     target.update_layout(
         template=template(view.theme),
         title_text=f"Neuron response · epoch {dataset.attrs.get('epoch', '?')} · {of} · dead: {_dead(dataset)}",
@@ -90,14 +112,23 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
 
 
 def unit_order(dataset: xr.Dataset, view: View) -> list[int]:
-    """Units as ``sort`` of ``view.options`` wants them: those without a number after the others, dead ones last."""
+    """Units as ``sort`` of ``view.options`` wants them: those without a number after the others, dead ones last.
+
+    What decides is the dataset in ``view.beside`` where it has the same units, else the one that is drawn.
+    """
     sort = view.option("sort", OPTIONS["sort"])
     units = range(dataset.sizes["unit"])
     if sort == "layer":
         return list(units)
-    of_units = dataset["selectivity"] if sort == "selectivity" else dataset["activation"].var("sample")
+    by = _sorting(dataset, view)
+    of_units = by["selectivity"] if sort == "selectivity" else by["activation"].var("sample")
     keys = of_units.values.astype(float)
-    return sorted(units, key=lambda i: (_is_dead(dataset, i), math.isnan(keys[i]), -keys[i], i))
+    return sorted(units, key=lambda i: (_is_dead(by, i), math.isnan(keys[i]), -keys[i], i))
+
+
+def _sorting(dataset: xr.Dataset, view: View) -> xr.Dataset:
+    same = (other for other in view.beside.values() if np.array_equal(other["unit"].values, dataset["unit"].values))
+    return next(same, dataset)
 
 
 def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
@@ -138,7 +169,7 @@ def _draw_unit(target: go.Figure, dataset: xr.Dataset, i: int, view: View, cell:
                 y=dataset["activation"].values[rows, i].astype(np.float32),
                 customdata=rows.astype(np.int32),
                 mode="markers",
-                selectedpoints=np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None,
+                selectedpoints=view.selected(rows),
                 marker={"color": look.muted, "size": 3, "opacity": 0.35},
                 hovertemplate="sample %{customdata}: %{y:.3g}<extra></extra>",
             ),

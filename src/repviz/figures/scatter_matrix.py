@@ -75,7 +75,7 @@ def _draw_points(target: go.Figure, dataset: xr.Dataset, values: np.ndarray, axe
                 showlegend=False,
                 showupperhalf=False,
                 diagonal={"visible": False},
-                selectedpoints=np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None,
+                selectedpoints=view.selected(rows),
                 marker={
                     "color": color,
                     "symbol": _SYMBOL_CODES[split[rows]],

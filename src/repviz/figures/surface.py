@@ -194,7 +194,7 @@ def _draw_points(target: go.Figure, dataset: xr.Dataset, names: list[str], view:
                 name=name,
                 legendgroup=name,
                 showlegend=False,
-                selectedpoints=np.flatnonzero(np.isin(rows, view.selection)) if view.selection else None,
+                selectedpoints=view.selected(rows),
                 marker={
                     "color": color,
                     "symbol": _SYMBOLS[split[rows]],

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
 
 from repviz.errors import UserError
@@ -51,6 +53,14 @@ class View:
     def __post_init__(self) -> None:
         if self.theme not in LOOKS:
             raise UserError(f"theme={self.theme!r} is not known; choose {' or '.join(LOOKS)}")
+
+    def selected(self, rows: np.ndarray) -> np.ndarray | None:
+        """Places of the selected ones in ``rows``, sample indices; None where nothing is selected at all."""
+        return np.flatnonzero(np.isin(rows, self._selection)) if self.selection else None
+
+    @cached_property
+    def _selection(self) -> np.ndarray:
+        return np.asarray(self.selection, np.int64)
 
     def option(self, name: str, choices: Sequence[str]) -> str:
         """The option ``name``, the first of its choices where it is not given.

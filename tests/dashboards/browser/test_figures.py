@@ -310,3 +310,12 @@ def test_unusual_runs_have_their_figures_too(watched, make_run, shots):
             wait_for_figures(page, 0)
             page.screenshot(path=shots / f"{name}_{run.path.name}.png")
     assert page.evaluate("repviz.timeline()") == [0]
+
+
+def test_a_selection_of_a_million_points_reaches_the_figures(watched, complete):
+    page = watched.open(complete, "page=neurons&epoch=5")
+    wait_for_figures(page, 5)
+    page.evaluate("repviz.set({ selection: Array.from({ length: 500_000 }, (_, k) => 2 * k) })")
+    stressed = f"{plot_of('response')}?._fullData?.[0]?.selectedpoints"
+    page.wait_for_function(f"{stressed}?.length === {complete.n // 2}", timeout=SLOW)
+    assert page.evaluate(f"Array.from({stressed}).every((row, at) => row === 2 * at)")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from repviz.dashboards.asked_rows import rows_of
 from tests.dashboards.browser.watching import SLOW, drag, drawn, pixels, state, wait_for_maps
 
 pytestmark = pytest.mark.browser
@@ -163,6 +164,7 @@ def test_selections_survive_the_way_through_the_url(watched, trained):
         text = page.evaluate("(rows) => repviz.packRows(rows)", rows)
         assert len(text) < 2600
         assert page.evaluate("(text) => repviz.unpackRows(text)", text) == rows
+        assert rows_of(text) == tuple(rows)
     assert page.evaluate("repviz.packRows(Array.from({ length: 400000 }, (_, k) => 2 * k))") is None
     for wrong in ("", "r", "b", "r-", "rzzzzzzzzz", "b!!", "r1-zzzzzzzzz", "x12", "r1..2"):
         assert page.evaluate("(text) => repviz.unpackRows(text)", wrong) is None
