@@ -3,7 +3,17 @@
   const { state, data } = repviz;
   const MAX_BYTES = 96e6;
   const AHEAD = 2;
+  const CONFIG = {
+    displaylogo: false,
+    displayModeBar: "hover",
+    responsive: false, // whoever draws tells when the size has changed
+    // The card saves images itself, a selection is made on maps, and no chart is sent to plotly's servers.
+    modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d", "sendChartToCloud"],
+    plotlyServerURL: "",
+  };
   const SETTLED = 60; // ms
+  const LEAST = [0, 0, 760, 940]; // px for so many columns of panels, whose titles are sentences; below a window of 1280
+  const COLUMN = 160; // for each of more
   const LONGEST = 2000; // characters of a selection in an address; a longer one goes as the body
   const kept = new repviz.Kept(MAX_BYTES);
   const numbers = new WeakMap(); // rows -> number
@@ -81,19 +91,29 @@
     const Plotly = await plotly(traces);
     if (stage.plotly && stage.plotly !== Plotly) unplot(stage);
     stage.plotly = Plotly;
-    return Plotly.react(stage, traces, layout, config);
+    return Plotly.react(stage, traces, layout, { ...CONFIG, ...config });
   }
 
-  /** Draw a figure as large as its stage is. */
-  function plotSized(stage, figure, config) {
+  /** Draw a figure as large as its stage is, or as wide as its panels need beside each other: then the stage scrolls. */
+  function plotSized(stage, figure, config = {}) {
     const { traces, layout } = copied(figure);
-    Object.assign(layout, { width: stage.clientWidth, height: stage.clientHeight, autosize: false });
+    stage.least = leastWidth(layout);
+    Object.assign(layout, sizeIn(stage), { autosize: false });
     return plot(stage, traces, layout, config);
+  }
+
+  const sizeIn = ({ clientWidth, clientHeight, least }) => ({ width: clientWidth && Math.max(clientWidth, least), height: clientHeight });
+
+  /** The width below which the titles of panels would lie over each other; of one panel none. */
+  function leastWidth(layout) {
+    const axes = Object.entries(layout).filter(([name]) => /^xaxis\d*$/.test(name));
+    const columns = new Set(axes.map(([, { domain }]) => domain?.[0] ?? 0)).size;
+    return LEAST[columns] ?? columns * COLUMN;
   }
 
   /** Make a figure as large as its stage has become, once that has come to rest. */
   function refit(stage) {
-    const { clientWidth: width, clientHeight: height } = stage;
+    const { width, height } = sizeIn(stage);
     const layout = stage._fullLayout;
     if (!layout || !width || !height || (layout.width === width && layout.height === height)) return;
     clearTimeout(stage.resizing);

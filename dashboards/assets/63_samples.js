@@ -46,12 +46,13 @@
   const whyNone = () => "prediction, confidence and loss are not known: no prediction has been made at this epoch";
 
   function columns() {
-    const number = (key, title = key) => ({ key, title, width: "minmax(58px, 78px)", numeric: true, sortable: true, hint: table.titles[key] });
+    // As wide as its name, and the arrow of the one that is sorted by.
+    const number = (key, title = key) => ({ key, title, width: `minmax(${Math.max(52, 7 * title.length)}px, 78px)`, numeric: true, sortable: true, hint: table.titles[key] });
     const has = (key) => key in table.values;
     return [
       { key: "row", title: "row", width: "52px", numeric: true, sortable: true },
-      { key: "id", title: "id", width: "minmax(84px, 1fr)", sortable: true },
-      { key: "text", title: "text", width: "minmax(90px, 3fr)", sortable: true },
+      { key: "id", title: "id", width: "minmax(76px, 1fr)", sortable: true },
+      { key: "text", title: "text", width: "minmax(76px, 3fr)", sortable: true },
       { key: "label", title: "label", width: "minmax(72px, 0.7fr)", sortable: true },
       has("predicted") ? { key: "predicted", title: "predicted", width: "minmax(72px, 0.7fr)", sortable: true } : null,
       has("correct") ? { key: "correct", title: "right?", width: "48px", sortable: true, hint: table.titles.correct } : null,

@@ -1,12 +1,6 @@
 // One figure on a page: a card that is drawn again when the epoch, a choice or its artifact is another.
 (() => {
   const { state, data, element } = repviz;
-  const CONFIG = {
-    displaylogo: false,
-    displayModeBar: "hover",
-    responsive: false, // the card tells when its size has changed
-    modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"],
-  };
   const SHOW_WAITING_AFTER = 300; // ms
 
   /** A line at the epoch in every panel over epochs: moving an element costs nothing, a relayout of plotly 40 ms. */
@@ -102,7 +96,7 @@
       this.title.textContent = answer.title || repviz.pictureTitle(this.name);
       this.plot.setAttribute("aria-label", answer.title);
       if (isFirst) repviz.fitViews();
-      await repviz.plotSized(this.plot, answer.figure, CONFIG);
+      await repviz.plotSized(this.plot, answer.figure);
       this.listen();
       this.drawn = wanted.key;
       this.root.dataset.epoch = wanted.epoch ?? "";

@@ -2,7 +2,7 @@
 // page has not.
 (() => {
   const { element } = repviz;
-  const CONFIG = { displaylogo: false, displayModeBar: false, doubleClick: "reset", scrollZoom: false, responsive: false };
+  const CONFIG = { displayModeBar: false, doubleClick: "reset" };
 
   class Chart {
     /** `id` of the element that it fills; `over`: over epochs, with a line at the epoch; a click goes to one. */

@@ -190,7 +190,7 @@
     async plotOf(answer) {
       this.plot.setAttribute("aria-label", answer.title);
       if (!this.isOverEpochs) this.stage.style.height = `${answer.height}px`;
-      await repviz.plotSized(this.plot, answer.figure, { displaylogo: false, modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"] });
+      await repviz.plotSized(this.plot, answer.figure);
       if (this.plot.dataset.listens || !this.isOverEpochs) return;
       this.plot.dataset.listens = "1";
       this.plot.on("plotly_afterplot", () => this.placeLine());

@@ -154,6 +154,8 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
             )
     target.update_xaxes(title_text="epoch")
     target.update_yaxes(range=[-0.02, 1.02])
+    for col, title in enumerate(("share of units", "selectivity"), start=1):
+        target.update_yaxes(title_text=title, col=col)
     target.update_layout(template=template(view.theme), title_text="Units over epochs", height=440)
     return target
 

@@ -101,6 +101,7 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
                 row=1,
                 col=col,
             )
+    target.update_yaxes(title_text="CKA", col=1)
     target.update_xaxes(title_text="epoch")
     target.update_yaxes(range=[min(0.0, _least(history)), 1.02])
     return _styled(target, view, "Similarity over epochs", points=history)

@@ -319,3 +319,39 @@ def test_a_selection_of_a_million_points_reaches_the_figures(watched, complete):
     stressed = f"{plot_of('response')}?._fullData?.[0]?.selectedpoints"
     page.wait_for_function(f"{stressed}?.length === {complete.n // 2}", timeout=SLOW)
     assert page.evaluate(f"Array.from({stressed}).every((row, at) => row === 2 * at)")
+
+
+def test_titles_of_panels_do_not_lie_over_each_other_in_a_narrow_window(watched, complete):
+    page = watched.page
+    page.set_viewport_size({"width": 800, "height": 1100})
+    for name in ("layers", "interpolation", "neurons"):
+        watched.open(complete, f"page={name}&epoch=5")
+        wait_for_figures(page, 5)
+        over = page.evaluate(
+            """[...document.querySelectorAll('.view-plot')].filter((plot) => plot.offsetParent).flatMap((plot) => {
+                const titles = [...plot.querySelectorAll('.annotation-text')].map((t) => t.getBoundingClientRect());
+                return titles.filter((a) => titles.some((b) => a !== b && a.left < b.right && b.left < a.right
+                    && a.top < b.bottom && b.top < a.bottom));
+            }).length"""
+        )
+        assert over == 0, name
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+@pytest.mark.parametrize("watched", ["dark"], indirect=True)
+def test_buttons_of_plotly_are_drawings_that_one_can_see_and_none_sends_the_chart_away(watched, complete):
+    page = watched.open(complete, "page=probes&epoch=5")
+    wait_for_figures(page, 5)
+    buttons = page.evaluate(
+        """[...document.querySelectorAll('.view-plot .modebar-btn')].map((button) => ({
+            title: button.dataset.title,
+            behind: getComputedStyle(button.querySelector('svg')).backgroundColor,
+            color: getComputedStyle(button.querySelector('path')).fill,
+            surface: getComputedStyle(button.closest('.card')).backgroundColor,
+        }))"""
+    )
+    assert {button["behind"] for button in buttons} == {"rgba(0, 0, 0, 0)"}
+    assert {button["color"] for button in buttons}.isdisjoint({button["surface"] for button in buttons})
+    titles = {button["title"] for button in buttons}
+    assert {"Zoom", "Pan", "Reset axes"} <= titles
+    assert not [title for title in titles if "Share" in title or "Cloud" in title]
