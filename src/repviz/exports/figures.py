@@ -14,6 +14,8 @@ SCALE = 2
 """Pixels of a PNG per pixel of the figure."""
 DEFAULT_SIZE = (1000, 620)
 """Of figures that do not set their own."""
+_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["sendChartToCloud"]}
+"""What one has exported stays with one: Plotly's button would upload the chart to its cloud."""
 
 
 def write_figures(
@@ -55,7 +57,7 @@ def write_figures(
 
 def _write_html(picture: Picture, out: Path) -> Path:
     path = out / f"{picture.name}.html"
-    write_text(path, picture.figure.to_html(include_plotlyjs=True, config={"displaylogo": False}))
+    write_text(path, picture.figure.to_html(include_plotlyjs=True, config=_CONFIG))
     return path
 
 

@@ -6,7 +6,8 @@
     const { data, layout } = JSON.parse(card.querySelector("script").textContent);
     const place = card.firstElementChild;
     place.style.height = `${layout.height}px`;
-    const config = { responsive: true, displaylogo: false };
+    // What one has exported stays with one: Plotly's button would upload the chart to its cloud.
+    const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["sendChartToCloud"] };
     Plotly.newPlot(place, data, layout, config).then(() => (card.dataset.drawn = "true"));
   };
   const watch = new IntersectionObserver(
