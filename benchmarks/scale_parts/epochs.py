@@ -15,7 +15,7 @@ from dashboard_parts.made_run import MadeRun
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.manifest import Manifests
-from repviz.dashboards.pages.overview import curves
+from repviz.dashboards.overview_routes import curves
 from repviz.figures.geometry import PANELS
 from repviz.store.artifacts import artifact_path, write_artifact
 from repviz.store.metrics_table import COLUMNS, read_metrics, write_metrics
@@ -41,7 +41,7 @@ def measure(table: Table, sizes: tuple[int, ...] = SIZES) -> None:
             table.time("run.history", "epoch", n, lambda o=opened: o.history("geometry"), 2)
             catalog = Catalog(Path(folder))
             manifests = Manifests(catalog, FileCache(1_000_000))
-            overview = partial(curves, {"run": RUN, "theme": "light"}, catalog, manifests)
+            overview = partial(curves, catalog.find(RUN), manifests, "light")
             table.time("curves of the overview", "epoch", n, overview)
             _polled(table, catalog, run, n)
 

@@ -74,9 +74,9 @@ def test_a_table_that_is_replaced_while_a_manifest_is_made_is_no_epoch_lost(runs
     found = manifests._catalog.find(run.path.name)
     extents = manifests._all_extents
 
-    def slow(asked):
+    def slow(*asked):
         run.write_metrics(3)
-        return extents(asked)
+        return extents(*asked)
 
     monkeypatch.setattr(manifests, "_all_extents", slow)
     known = manifests.of_run(found)
