@@ -87,8 +87,9 @@ def train(callbacks, tmp_path, loaders=None, epochs=2, **options) -> nn.Module:
     train_set, val_set = digits()
     loaders = loaders or (DataLoader(train_set, 64, shuffle=True), DataLoader(val_set, 200))
     trainer = L.Trainer(
-        max_epochs=epochs, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
-        callbacks=callbacks, default_root_dir=tmp_path, enable_checkpointing=bool(callbacks), **options,
+        max_epochs=epochs, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False,
+        callbacks=callbacks, default_root_dir=tmp_path, enable_checkpointing=bool(callbacks),
+        **{"logger": False, **options},
     )  # fmt: skip
     trainer.fit(module, *loaders)
     return module

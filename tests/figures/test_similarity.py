@@ -44,3 +44,11 @@ def test_over_epochs_with_nothing_before_the_first():
     assert {t.name for t in over_epochs(history, View(layer="block1")).data} == {"block1"}
     with pytest.raises(UserError, match=r"nowhere.*input, block1"):
         over_epochs(history, View(layer="nowhere"))
+
+
+def test_the_first_epoch_says_why_there_is_nothing_of_its_past():
+    first = make((np.nan, np.nan))
+    first["cka_first"][:] = np.nan
+    said = [note.text for note in figure(first, View()).layout.annotations]
+    assert any("no past" in text for text in said)
+    assert not any("no past" in note.text for note in figure(make((np.nan, np.nan)), View()).layout.annotations)

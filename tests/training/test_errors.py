@@ -13,6 +13,8 @@ CASES = {
     "not a choice": (["--model.fusion", "sum"], "model.fusion"),
     "negative epochs": (["--trainer.max_epochs", "-5"], "max_epochs"),
     "no such data": (["--data.path", "nowhere.npz"], "nowhere.npz"),
+    "no such kind to log": (["--logged_figures.kinds", "[prob]"], "did you mean 'probe'?"),
+    "data for settings": (["--data", "mine.npz"], "--data.path mine.npz"),
     "fusion without tabular": (["--data.use_tabular", "false"], "configs/embeddings.yaml"),
     "no such checkpoint": (["--ckpt-path", "nowhere.ckpt"], "nowhere.ckpt"),
     "no such config": (["--config", "nowhere.yaml"], "nowhere.yaml"),

@@ -1,7 +1,8 @@
 """When, where and on which rank a diagnostic runs: ``ProjectionCallback`` and one more for every other diagnostic.
 
 Each is built from its diagnostic's settings: ``callbacks.<Name>Callback`` for ``diagnostics``' class ``<Name>``.
-``RunRecorder`` makes the run folder that they write to, ``VideoCallback`` a video when training has ended.
+``RunRecorder`` makes the run folder that they write to, ``VideoCallback`` a video when training has ended,
+and ``LoggedFiguresCallback`` gives figures to the trainer's loggers.
 """
 
 from functools import cache
@@ -11,7 +12,7 @@ from typing import Any
 from repviz.callbacks.diagnostic import DiagnosticCallback, callback_for
 from repviz.diagnostics.registry import all_classes
 
-_OTHERS = {"RunRecorder": "recorder", "VideoCallback": "video"}
+_OTHERS = {"RunRecorder": "recorder", "VideoCallback": "video", "LoggedFiguresCallback": "logged_figures"}
 """Callbacks besides the diagnostics', and their modules."""
 
 

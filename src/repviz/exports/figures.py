@@ -1,19 +1,16 @@
 """Every figure of a run as a file of its own: HTML that opens anywhere, and PNG and SVG for papers and slides."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from repviz.atomic import replacing, write_text
 from repviz.errors import UserError
+from repviz.exports.images import rendered
 from repviz.exports.pictures import Picture, pictures
 from repviz.run import open_run
 
-SCALE = 2
-"""Pixels of a PNG per pixel of the figure."""
-DEFAULT_SIZE = (1000, 620)
-"""Of figures that do not set their own."""
+IMAGES = ("png", "svg")
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["sendChartToCloud"]}
 """What one has exported stays with one: Plotly's button would upload the chart to its cloud."""
 
@@ -63,39 +60,16 @@ def _write_html(picture: Picture, out: Path) -> Path:
 
 def _write_images(drawn: Sequence[Picture], out: Path) -> list[Path]:
     """PNG and SVG of all, in one browser session."""
-    try:
-        import kaleido
-        from choreographer.errors import ChromeNotFoundError
-    except ImportError as error:
-        raise UserError(
-            f"HTML is in {out}, but PNG and SVG need the package kaleido: pip install 'repviz[images]', or ask for "
-            "HTML alone with --html-only"
-        ) from error
-    logging.getLogger("kaleido").setLevel(logging.ERROR)
-    logging.getLogger("choreographer").setLevel(logging.ERROR)
+    wanted = {out / f"{picture.name}.{ending}": (picture.figure, ending) for picture in drawn for ending in IMAGES}
 
-    async def session() -> list[Path]:
-        written = []
-        async with kaleido.Kaleido(n=1, mathjax=False) as browser:
-            for picture in drawn:
-                for ending in ("png", "svg"):
-                    content = await browser.calc_fig(picture.figure.to_dict(), _options(picture, ending))
-                    path = out / f"{picture.name}.{ending}"
-                    with replacing(path) as temporary:
-                        temporary.write_bytes(content)
-                    written.append(path)
-        return written
+    async def session() -> None:
+        paths = iter(wanted)
+        async for content in rendered(wanted.values()):
+            with replacing(next(paths)) as temporary:
+                temporary.write_bytes(content)
 
     try:
-        return asyncio.run(session())
-    except ChromeNotFoundError as error:
-        raise UserError(
-            f"HTML is in {out}, but PNG and SVG are drawn by Chrome or Chromium, and none was found: install one, name "
-            "it in the environment variable BROWSER_PATH, or ask for HTML alone with --html-only"
-        ) from error
-
-
-def _options(picture: Picture, ending: str) -> dict[str, object]:
-    layout = picture.figure.layout
-    size = {"width": layout.width or DEFAULT_SIZE[0], "height": layout.height or DEFAULT_SIZE[1]}
-    return {"format": ending, "scale": SCALE if ending == "png" else 1} | size
+        asyncio.run(session())
+    except UserError as error:
+        raise UserError(f"HTML is in {out}, but {error}; or ask for HTML alone with --html-only") from error
+    return list(wanted)

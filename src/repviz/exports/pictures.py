@@ -66,15 +66,30 @@ def pictures(
                 marks["epoch"] = wanted
             yield Picture(CURVES, None, metrics.figure(run.metrics(), View(theme=theme, options=marks)))
             continue
-        picture = picture_of(kind)
-        epochs = run.epochs(picture.kind)
-        if not epochs:  # of the whole run, or not there: the run says which
-            yield Picture(kind, None, run.figure(kind, theme=theme))
-            continue
-        epoch = nearest(epochs, wanted)
-        yield Picture(kind, epoch, run.drawn(picture, epoch, view))
-        if picture.over_epochs is not None and len(epochs) > 1:
-            yield Picture(kind, None, picture.over_epochs(run.history(picture.kind), view))
+        epochs = run.epochs(picture_of(kind).kind)
+        if epochs:
+            yield at_epoch(run, kind, nearest(epochs, wanted), view)
+        if not epochs or has_history(run, kind):  # of the whole run, or not there: the run says which
+            yield of_whole_run(run, kind, view)
+
+
+def at_epoch(run: Run, kind: str, epoch: int, view: View) -> Picture:
+    """One epoch's figure of a kind that has an artifact there."""
+    return Picture(kind, epoch, run.drawn(picture_of(kind), epoch, view))
+
+
+def has_history(run: Run, kind: str) -> bool:
+    """Whether a kind is drawn over the epochs and there are several."""
+    picture = picture_of(kind)
+    return picture.over_epochs is not None and len(run.epochs(picture.kind)) > 1
+
+
+def of_whole_run(run: Run, kind: str, view: View) -> Picture:
+    """All epochs of a kind in one figure, or what has looked at the run as a whole."""
+    picture = picture_of(kind)
+    if run.epochs(picture.kind):
+        return Picture(kind, None, picture.over_epochs(run.history(picture.kind), view))
+    return Picture(kind, None, run.drawn(picture, None, view))
 
 
 def drawable(run: Run) -> list[str]:

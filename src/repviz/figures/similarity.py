@@ -51,6 +51,10 @@ def figure(dataset: xr.Dataset, view: View) -> go.Figure:
             row=1,
             col=2,
         )
+    if not any(np.isfinite(dataset[name].values).any() for name in PAST):
+        why = "the first epoch has no past<br>to be compared with"
+        middle = {"x": 0.5, "xref": "x2 domain", "y": 0.5, "yref": "y2 domain"}
+        target.add_annotation(text=why, showarrow=False, font={"color": look.muted, "size": 13}, **middle)
     target.update_xaxes(type="category")
     target.update_yaxes(type="category", autorange="reversed", row=1, col=1)
     target.update_yaxes(title_text="CKA", range=[min(0.0, _least(dataset)), 1.02], row=1, col=2)

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from itertools import pairwise
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from repviz.callbacks import callback_classes
 from repviz.callbacks.baseline import Baseline
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.early_stopping import EarlyStopping
+from repviz.callbacks.logged_figures import LoggedFiguresCallback
 from repviz.callbacks.recorder import RunRecorder
 from repviz.callbacks.sample import SampleSettings
 from repviz.callbacks.video import VideoCallback
@@ -100,6 +102,7 @@ class RepvizCLI(LightningCLI):
         parser.add_lightning_class_args(Baseline, "baseline")
         parser.add_lightning_class_args(VideoCallback, "video")
         parser.set_defaults({"video.enabled": False})
+        parser.add_lightning_class_args(LoggedFiguresCallback, "logged_figures")
         for kind, callback in callback_classes().items():
             parser.add_lightning_class_args(callback, kind)
             # Who writes `ProbeCallback()` in a script wants it; a block that nobody speaks of is another thing.
@@ -265,6 +268,7 @@ def run(argv: list[str]) -> None:
         UserError: data, settings or folders are not as they must be.
     """
     _quieten()
+    _refuse_data_for_settings(argv)
     args = _with_config_of_checkpoint(argv)
     usage = {"usage": f"repviz {argv[0]} [--config FILE]... [--SETTING VALUE]..."}
     try:
@@ -287,6 +291,17 @@ def run(argv: list[str]) -> None:
             "the checkpoint is damaged, or holds more than tensors and plain values; repviz writes no such files "
             "and does not read them"
         ) from error
+
+
+def _refuse_data_for_settings(argv: list[str]) -> None:
+    """``--data`` alone would be read as YAML, with an error about the bytes in it."""
+    for word, following in pairwise([*argv, ""]):
+        name, _, value = word.partition("=")
+        path = value or following
+        if name == "--data" and (path.lower().endswith((".npz", ".pkl", ".pickle")) or Path(path).is_dir()):
+            raise UserError(
+                f"--data takes a YAML file of settings; the data themselves are named by --data.path {path}"
+            )
 
 
 def _with_config_of_checkpoint(argv: list[str]) -> list[str]:
