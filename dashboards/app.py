@@ -37,11 +37,11 @@ _INDEX = """<!DOCTYPE html>
     </head>
     <body>
         {%app_entry%}
-        <footer>
+        <div>
             {%config%}
             {%scripts%}
             {%renderer%}
-        </footer>
+        </div>
     </body>
 </html>
 """
@@ -119,5 +119,3 @@ def register(app: Dash) -> None:
     forward("toggleMenu", Input(ids.BURGER, "opened"))
     for button in (ids.FIRST, ids.PREVIOUS, ids.PLAY, ids.NEXT, ids.LATEST, ids.HELP, ids.PROBLEMS):
         forward(button, Input(button, "n_clicks"))
-    for page in PAGES:
-        forward("choosePage", Input(ids.nav(page.NAME), "n_clicks"))

@@ -66,6 +66,7 @@ def shell(pictures: Pictures) -> dmc.MantineProvider:
                 title="What went wrong",
                 position="right",
                 size="lg",
+                closeButtonProps={"aria-label": "close"},
             ),
         ],
         theme={
@@ -110,7 +111,7 @@ def _header() -> html.Div:
     return html.Div(
         [
             dmc.Burger(id=ids.BURGER, size="sm", hiddenFrom="sm", opened=False, **{"aria-label": "pages"}),
-            html.A([html.Span(className="logo"), "repviz"], className="brand", href="?"),
+            html.H1(html.A([html.Span(className="logo"), "repviz"], className="brand", href="?")),
             _run_select(),
             html.Div(id=ids.STATE, className="run-state", role="status"),
             html.Div(id=ids.PROGRESS, className="run-progress"),
@@ -164,14 +165,7 @@ def _navigation() -> html.Nav:
                 [
                     *([html.H2(title)] if title else []),
                     *(
-                        dmc.NavLink(
-                            id=ids.nav(page.NAME),
-                            label=page.TITLE,
-                            leftSection=icon(page.ICON),
-                            href=None,
-                            n_clicks=0,
-                            active=page is PAGES[0],
-                        )
+                        html.A([icon(page.ICON), page.TITLE], id=ids.nav(page.NAME), href=f"?page={page.NAME}")
                         for page in pages
                     ),
                 ],
@@ -184,8 +178,8 @@ def _navigation() -> html.Nav:
     )
 
 
-def _main() -> html.Main:
-    return html.Main(
+def _main() -> html.Div:
+    return html.Div(
         [
             html.Div(id=ids.NOTICE, className="notice", role="alert", hidden=True),
             html.Div(id=ids.SELECTION, className="selection-bar", role="status", hidden=True),
@@ -238,7 +232,13 @@ def _help() -> dmc.Modal:
         html.P("A click on a point chooses it: its nearest neighbours in each layer's own space are shown."),
         html.P("In the list of classes: a click shows that class alone, with Ctrl or Shift it joins the others."),
     ]
-    return dmc.Modal([*rows, html.Div(mouse, className="help-mouse")], id=ids.HELP_DIALOG, title="Keys", centered=True)
+    return dmc.Modal(
+        [*rows, html.Div(mouse, className="help-mouse")],
+        id=ids.HELP_DIALOG,
+        title="Keys",
+        centered=True,
+        closeButtonProps={"aria-label": "close"},
+    )
 
 
 def _action(

@@ -15,11 +15,11 @@
       Object.assign(this, { events, rows: [], columns: [], active: 0, chosen: null, turn: 0 });
       this.head = element("div", { class: "list-head", role: "row" });
       this.body = element("div", { class: "list-body", role: "rowgroup" });
-      this.scroller = element("div", { class: "list-scroller", role: "rowgroup" }, this.body);
-      this.root = element("div", { class: "list", role: "grid", tabindex: 0, "aria-label": label }, this.head, this.scroller);
-      this.scroller.addEventListener("scroll", () => this.draw());
+      const head = element("div", { class: "list-heads", role: "rowgroup" }, this.head);
+      this.root = element("div", { class: "list", role: "grid", tabindex: 0, "aria-label": label }, head, this.body);
+      this.root.addEventListener("scroll", () => this.draw());
       this.root.addEventListener("keydown", (event) => this.onKey(event));
-      new ResizeObserver(() => this.draw()).observe(this.scroller);
+      new ResizeObserver(() => this.draw()).observe(this.root);
       mount.replaceChildren(this.root);
     }
 
@@ -50,14 +50,14 @@
       );
     }
 
-    /** How many rows fit, and which is the first in sight. */
+    /** How many rows fit below the head, which stays, and which is the first in sight. */
     window() {
-      const room = this.scroller.clientHeight;
+      const room = this.root.clientHeight - ROW;
       const fits = Math.max(1, Math.floor(room / ROW));
       const way = Math.max(1, this.height - room);
-      const share = Math.min(1, this.scroller.scrollTop / way);
+      const share = Math.min(1, this.root.scrollTop / way);
       // So long a list that its rows are closer than pixels is scrolled by its share.
-      const first = this.rows.length * ROW > HIGHEST ? Math.round(share * (this.rows.length - fits)) : Math.floor(this.scroller.scrollTop / ROW);
+      const first = this.rows.length * ROW > HIGHEST ? Math.round(share * (this.rows.length - fits)) : Math.floor(this.root.scrollTop / ROW);
       return { fits, first: Math.max(0, Math.min(first, this.rows.length - 1)) };
     }
 
@@ -69,7 +69,7 @@
       const texts = rows.length ? await this.fill(rows) : [];
       if (turn !== this.turn) return;
       const squeezed = this.rows.length * ROW > HIGHEST;
-      const top = (at) => (squeezed ? this.scroller.scrollTop + (at - first) * ROW : at * ROW);
+      const top = (at) => (squeezed ? this.root.scrollTop + (at - first) * ROW : at * ROW);
       this.body.replaceChildren(...rows.map((row, i) => this.line(row, from + i, top(from + i), texts[i])));
       this.root.setAttribute("aria-activedescendant", `list-row-${this.active}`);
     }
@@ -114,10 +114,10 @@
     }
 
     scrollTo(first) {
-      const room = this.scroller.clientHeight;
+      const room = this.root.clientHeight - ROW;
       const squeezed = this.rows.length * ROW > HIGHEST;
       const { fits } = this.window();
-      this.scroller.scrollTop = squeezed ? (first / Math.max(1, this.rows.length - fits)) * (this.height - room) : first * ROW;
+      this.root.scrollTop = squeezed ? (first / Math.max(1, this.rows.length - fits)) * (this.height - room) : first * ROW;
     }
 
     /** Mark a row of the sample as the chosen one; `reveal`: and bring it into sight. */

@@ -24,9 +24,9 @@
     /** `name` of the picture; `over`: over epochs instead of one epoch. */
     constructor(name, over) {
       Object.assign(this, { name, over, drawn: null, answer: null, busy: false, again: false });
-      this.title = element("h3");
+      this.title = element("h3", {}, repviz.pictureTitle(name));
       this.note = element("span", { class: "view-note" });
-      this.plot = element("div", { class: "view-plot", role: "img" });
+      this.plot = element("div", { class: "view-plot", role: "figure" });
       this.message = element("div", { class: "view-message", hidden: true, role: "status" });
       this.stage = element("div", { class: "view-stage" }, this.plot, this.message);
       this.root = element("section", { class: "card view", "data-picture": name, "data-over": String(over) });

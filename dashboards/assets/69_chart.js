@@ -9,7 +9,7 @@
     constructor(id, over) {
       Object.assign(this, { over, figure: null, drawn: null, clicked: over ? ({ x }) => repviz.goTo(x) : null });
       this.root = document.getElementById(id);
-      this.plot = element("div", { class: "chart-plot", role: "img", "aria-label": this.root.dataset.label });
+      this.plot = element("div", { class: "chart-plot", role: "figure", "aria-label": this.root.dataset.label });
       this.message = element("p", { class: "muted chart-message", role: "alert", hidden: true });
       this.root.append(this.plot, this.message);
       new ResizeObserver(() => (this.figure === this.drawn ? repviz.refit(this.plot) : this.draw())).observe(this.root);

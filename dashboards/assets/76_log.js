@@ -81,7 +81,7 @@
       kind, configured ? "on" : "off", String(count), newest === null ? "–" : String(newest), failed ? `${failed} failed` : "",
     ]);
     if (!rows.length) return element("p", { class: "muted" }, "none is configured, and none was computed");
-    return element("div", {}, grid(["kind", "", "epochs", "last", ""], rows), element("p", { class: "muted" }, `${lagText()} Training is at epoch ${last}.`));
+    return element("div", {}, grid(["kind", "is", "epochs", "last", "failures"], rows), element("p", { class: "muted" }, `${lagText()} Training is at epoch ${last}.`));
   }
 
   /** What the worker programs have still to do, in a sentence. */

@@ -135,7 +135,7 @@
       ["val loss there", ...runs.map((run) => number(run.best.val_loss))],
       ...differing.map((key) => [key, ...runs.map((run) => run.config[key] ?? "–")]),
     ];
-    const made = repviz.grid(["", ...runs.map((run) => run.name)], rows);
+    const made = repviz.grid(["run", ...runs.map((run) => run.name)], rows);
     if (differing.length) return made;
     return element("div", {}, made, element("p", { class: "muted" }, "Their configurations are the same."));
   }
@@ -146,7 +146,7 @@
       Object.assign(this, { name, isOverEpochs, drawn: null, wanted: null, busy: false });
       this.title = element("h3");
       this.note = element("span", { class: "view-note" });
-      this.plot = element("div", { class: "view-plot", role: "img" });
+      this.plot = element("div", { class: "view-plot", role: "figure" });
       this.message = element("div", { class: "view-message", hidden: true, role: "status" });
       this.stage = element("div", { class: `view-stage compare-${name}` }, this.plot);
       const heading = element("div", { class: "view-heading" }, this.title, this.note);

@@ -104,7 +104,7 @@
   }
 
   function entry(title, text, details) {
-    const made = element("section", { class: "problem" }, element("h4", {}, title), element("p", {}, text));
+    const made = element("section", { class: "problem" }, element("h3", {}, title), element("p", {}, text));
     if (details) made.append(element("details", {}, element("summary", {}, "traceback"), element("pre", {}, details)));
     return made;
   }
@@ -128,8 +128,28 @@
   function showPage() {
     for (const name of data.config.pages) {
       byId(`page-${name}`).hidden = name !== state.page || (data.manifest === null && !withoutRun(name));
-      mirror(`nav-${name}`, { active: name === state.page });
+      if (name === state.page) byId(`nav-${name}`).setAttribute("aria-current", "page");
+      else byId(`nav-${name}`).removeAttribute("aria-current");
     }
+  }
+
+  // Links to pages stay here; with a key or another button they open the present view's page elsewhere, as links do.
+  const linkOf = ({ target }) => target.closest(".navigation a");
+  const pageOf = (link) => link.id.slice("nav-".length);
+
+  function addressLink(event) {
+    const link = linkOf(event);
+    if (!link) return;
+    const query = new URLSearchParams(location.search);
+    query.set("page", pageOf(link));
+    link.href = `?${query}`;
+  }
+
+  function followLink(event) {
+    const link = linkOf(event);
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    set({ page: pageOf(link) });
   }
 
   function drawNotice() {
@@ -211,6 +231,9 @@
     drawMethods();
   }
 
+  document.addEventListener("pointerdown", addressLink);
+  document.addEventListener("focusin", addressLink);
+  document.addEventListener("click", followLink);
   on("runs", () => {
     drawRuns();
     drawNotice();

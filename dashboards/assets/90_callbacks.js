@@ -37,11 +37,6 @@
       }
       return nothing();
     },
-    choosePage() {
-      const id = window.dash_clientside.callback_context.triggered_id;
-      if (id) set({ page: id.slice("nav-".length) });
-      return nothing();
-    },
     setMethod: report((value) => value !== repviz.method() && set({ method: value })),
     setAxes: report((value) => set({ axes: value })),
     setLabels: report((value) => set({ labels: value })),

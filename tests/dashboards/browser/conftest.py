@@ -9,7 +9,11 @@ from playwright.sync_api import sync_playwright
 
 from tests.dashboards.browser.watching import ARGUMENTS, SIZE, Watched
 from tests.dashboards.serving import serving
+from tests.dashboards.synthetic_diagnostics import KINDS, add_scores, write_diagnostics
 from tests.dashboards.synthetic_run import SyntheticRun
+
+LANDSCAPES = (0, 3, 5)
+"""Epochs of the complete run that have one: not each epoch has every kind."""
 
 
 @pytest.fixture(scope="package")
@@ -77,4 +81,16 @@ def trained(shared) -> SyntheticRun:
     for epoch in range(6):
         run.write_epoch(epoch)
     run.say("finished")
+    return run
+
+
+@pytest.fixture(scope="package")
+def complete(shared) -> SyntheticRun:
+    """A finished run with all diagnostics, which tests only look at."""
+    run = SyntheticRun(shared[0] / "20250201_120000", n=150, max_epochs=6)
+    for epoch in range(6):
+        run.write_epoch(epoch)
+        add_scores(run, epoch)
+        write_diagnostics(run, epoch, tuple(kind for kind in KINDS if kind != "landscape" or epoch in LANDSCAPES))
+    run.say("finished", kinds=["projection", *KINDS])
     return run

@@ -4,9 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from repviz.store.artifacts import artifact_path, write_error
-from tests.dashboards.browser.watching import SLOW, state
-from tests.dashboards.synthetic_diagnostics import KINDS, add_scores, write_diagnostics
-from tests.dashboards.synthetic_run import SyntheticRun
+from tests.dashboards.browser.accessibility import Findings
+from tests.dashboards.browser.conftest import LANDSCAPES
+from tests.dashboards.browser.watching import PLOTLY_WARNS, SLOW, state
+from tests.dashboards.synthetic_diagnostics import add_scores, write_diagnostics
 
 pytestmark = pytest.mark.browser
 
@@ -22,22 +23,6 @@ PAGES = {
 }
 IN_DARK = ("scatter", "landscape", "layers")
 """A page of each kind of drawing: the others differ in nothing that the theme changes."""
-LANDSCAPES = (0, 3, 5)
-"""Epochs that have one: not each epoch has every kind."""
-PLOTLY_WARNS = ("willReadFrequently",)
-"""What plotly's 3-D figures make Chromium say."""
-
-
-@pytest.fixture(scope="package")
-def complete(shared) -> SyntheticRun:
-    """A finished run with all diagnostics, which tests only look at."""
-    run = SyntheticRun(shared[0] / "20250201_120000", n=150, max_epochs=6)
-    for epoch in range(6):
-        run.write_epoch(epoch)
-        add_scores(run, epoch)
-        write_diagnostics(run, epoch, tuple(kind for kind in KINDS if kind != "landscape" or epoch in LANDSCAPES))
-    run.say("finished", kinds=["projection", *KINDS])
-    return run
 
 
 def wait_for_figures(page, epoch, cards=None):
@@ -83,7 +68,7 @@ def wait_until_cards_are_filled(page):
 def test_every_page_draws_at_the_first_a_middle_and_the_last_epoch(watched, complete, shots):
     watched.allowed = PLOTLY_WARNS
     page = watched.open(complete)
-    dark = state(page, "theme") == "dark"
+    dark, found = state(page, "theme") == "dark", Findings()
     for name, cards in {name: PAGES[name] for name in PAGES if not dark or name in IN_DARK}.items():
         page.locator(f"#nav-{name}").click()
         steps = (("Home", 0), ("ArrowRight", 3 if name == "landscape" else 1), ("End", 5))
@@ -96,6 +81,8 @@ def test_every_page_draws_at_the_first_a_middle_and_the_last_epoch(watched, comp
         )
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         page.screenshot(path=shots / f"{name}_{state(page, 'theme')}.png")
+        found.look(page, name)
+    assert not found, str(found)
 
 
 def test_the_slider_runs_over_the_epochs_that_exist_and_an_earlier_one_is_named(watched, complete):

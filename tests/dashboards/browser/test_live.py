@@ -79,6 +79,34 @@ def test_reload_restores_what_the_url_says(watched, trained, make_run):
     wait_for_maps(page, 2)
 
 
+EVERYTHING = {
+    "page": "samples", "epoch": 2, "follow": False, "method": "pca", "layer": "logits", "classes": [1, 3],
+    "splits": [0, 1], "selection": [2, 5, 9, 140], "point": 5, "color": "prediction.confidence", "ghost": 1,
+    "trails": True, "shown": "selected", "verdict": "wrong", "find": "a b&c~d#é", "sort": "loss.down", "axes": "free",
+    "labels": False, "log": True, "options": {"probe.score": "macro F1", "response.sort": "variance"},
+    "film": "probe", "frames": 8,
+}  # fmt: skip
+
+
+def test_a_link_holds_every_choice(watched, complete):
+    """Not in it: speed, theme and what the mouse does, which are the reader's own."""
+    page = watched.open(complete)
+    defaults = page.evaluate("({ ...repviz.state })")
+    assert set(defaults) - set(EVERYTHING) == {"run", "pinned", "tool", "speed", "theme"}
+    options = page.evaluate("repviz.data.config.pictures")
+    for name, value in EVERYTHING["options"].items():
+        picture, option = name.split(".")
+        assert value in options[picture]["options"][option][1:], (name, options[picture]["options"])
+    page.evaluate("(choices) => repviz.set(choices)", EVERYTHING)
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.wait_for_selector("html[data-repviz=ready]", timeout=SLOW)
+    restored = page.evaluate("({ ...repviz.state })")
+    assert {key: restored[key] for key in EVERYTHING} == EVERYTHING
+    assert all(defaults[key] != value for key, value in EVERYTHING.items())
+
+
 def test_another_run_is_picked_from_the_list(watched, trained, make_run):
     make_run("20250105_000000", epochs=2, n=300, state="stopped", layers=("input", "logits"))
     page = watched.open(trained, "page=representations&epoch=3")

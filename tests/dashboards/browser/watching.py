@@ -16,6 +16,8 @@ ARGUMENTS = [
 ]
 CHROMIUM_SAYS = "GPU stall due to ReadPixels"
 """Of WebGL that is drawn without a graphics card; no page can change it."""
+PLOTLY_WARNS = ("willReadFrequently",)
+"""What plotly's 3-D figures make Chromium say."""
 SIZE = {"width": 1440, "height": 900}
 SLOW = 20_000
 """Milliseconds: the machine may be busy; how fast things are is asked where it matters."""

@@ -1,0 +1,73 @@
+"""Pages without figures, dialogs and problems for keyboards and screen readers; test_figures looks at the others."""
+
+import pytest
+from playwright.sync_api import expect
+
+from repviz.store.artifacts import write_error
+from tests.dashboards.browser.accessibility import Findings
+from tests.dashboards.browser.watching import PLOTLY_WARNS, SLOW, state, wait_for_maps
+
+pytestmark = pytest.mark.browser
+
+ALL_ARE_DRAWN = """() => [...document.querySelectorAll('.view-plot, .chart-plot')].filter((plot) => plot.clientHeight)
+    .every((plot) => plot.querySelector('.main-svg') || plot.closest('.view')?.querySelector('.empty'))"""
+
+
+@pytest.mark.parametrize("watched", ["light", "dark"], indirect=True)
+def test_pages_have_names_roles_and_contrast_and_no_control_for_the_mouse_alone(watched, complete):
+    watched.allowed = PLOTLY_WARNS
+    page = watched.open(complete)
+    found = Findings()
+    for name in ("overview", "representations", "samples", "film", "runs", "compare", "log"):
+        page.evaluate(f"repviz.set({{ page: '{name}' }})")
+        page.locator(f"#page-{name}").wait_for()
+        page.wait_for_function(ALL_ARE_DRAWN, timeout=SLOW)
+        found.look(page, name)
+    assert not found, str(found)
+
+
+@pytest.mark.parametrize(
+    ("watched", "name"), [("light", "20250301_000000"), ("dark", "20250301_000001")], indirect=["watched"]
+)
+def test_so_have_problems_dialogs_and_what_is_empty(watched, name, make_run):
+    run = make_run(name, epochs=2, n=80, state="failed", layers=("input", "logits"))
+    for kind in ("projection", "probe"):
+        write_error(run.path, kind, 1, ValueError("no <b>such</b> thing"), "Traceback: here")
+    page = watched.open(run)
+    found = Findings()
+    expect(page.locator("#problems")).to_be_visible()
+    found.look(page, "a run with problems")
+    page.locator("#problems").click()
+    expect(page.locator(".problem")).to_have_count(2)
+    page.wait_for_timeout(400)  # the drawer comes in
+    found.look(page, "problems", ".mantine-Drawer-content")
+    page.keyboard.press("Escape")
+    page.locator(".mantine-Drawer-content").wait_for(state="detached")
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    page.wait_for_timeout(400)
+    found.look(page, "keys", ".mantine-Modal-content")
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
+    page.evaluate("repviz.set({ page: 'landscape' })")
+    page.locator(".empty:visible, .view-message:visible").first.wait_for()
+    found.look(page, "an empty page")
+    assert not found, str(found)
+
+
+def test_the_keyboard_alone_goes_to_a_page_and_a_modified_click_opens_it_beside(watched, trained):
+    page = watched.open(trained, "epoch=2&classes=1,3")
+    page.locator("#nav-overview").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("#nav-representations")).to_be_focused()
+    page.keyboard.press("Enter")
+    wait_for_maps(page, 2)
+    expect(page.locator("#nav-representations")).to_have_attribute("aria-current", "page")
+    with page.context.expect_page() as opened:
+        page.locator("#nav-samples").click(modifiers=["ControlOrMeta"])
+    beside = opened.value
+    beside.wait_for_selector("html[data-repviz=ready]", timeout=SLOW)
+    assert state(beside, "page") == "samples"
+    assert state(beside, "classes") == [1, 3]
+    assert state(page, "page") == "representations"
+    beside.close()
