@@ -168,6 +168,8 @@ class RepvizCLI(LightningCLI):
 
     def _wanted(self, callback: Callback) -> bool:
         """Whether the callback's block is on, after the switch for all diagnostics has set its mode."""
+        if isinstance(callback, LoggedFiguresCallback) and self._get(self.config_init, "trainer.logger") is False:
+            return False  # Lightning asks each callback a dozen times in every step
         switch = self._get(self.config_init, "diagnostics")
         if isinstance(callback, DiagnosticCallback) and switch is not None:
             if switch != "off" and not isinstance(callback.diagnostic, Activations):
