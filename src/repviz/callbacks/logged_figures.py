@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,6 @@ class LoggedFiguresCallback(AfterRun):
             return
         images = any(taker.as_image for _, taker in self._takers)
         self._drawing = Drawing(run_dir, wanted, theme=self.theme, images=images)
-        for kind, epoch in wanted:
-            if epoch is not None:  # what cannot be drawn now is not tried again
-                self._newest[kind] = max(epoch, self._newest.get(kind, epoch))
 
     def _hand_over(self, run_dir: Path, seconds: float) -> None:
         """Give the loggers what was drawn, in the order of steps."""
@@ -162,9 +160,12 @@ class LoggedFiguresCallback(AfterRun):
                 )
             steps = {int(row["epoch"]): int(row["step"]) for row in read_metrics(run_dir)}
             last = max(steps.values(), default=0)
-            for each in sorted(drawn, key=lambda each: last + 1 if each.epoch is None else each.epoch):
+            for each in sorted(drawn, key=lambda each: math.inf if each.epoch is None else each.epoch):
                 self._give(each, last if each.epoch is None else steps[each.epoch])
         finally:
+            for kind, epoch in self._drawing.wanted:
+                if epoch is not None:  # what cannot be drawn now is not tried again
+                    self._newest[kind] = max(epoch, self._newest.get(kind, epoch))
             self._close()
 
     def _give(self, drawn: Drawn, step: int) -> None:

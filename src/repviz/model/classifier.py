@@ -1,5 +1,6 @@
 """The LightningModule: an MLP on embeddings and tabular columns, its loss, optimiser and metrics."""
 
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -83,8 +84,16 @@ class EmbeddingClassifier(LightningModule):
         self.save_hyperparameters()
         self.hparams.update({name: _plain(value) for name, value in self.hparams.items()})
         self.network: MLP | None = None
+        self._parameters_trained: list[nn.Parameter] = []
         if n_features is not None and n_classes is not None:
             self._build(int(n_features), int(n_tabular or 0), int(n_classes))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A text is no parameter, buffer or module: Lightning notes the name of a hook here 46 times a step."""
+        if type(value) is str:
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def setup(self, stage: str) -> None:
         """Compare the widths that came with the settings with the data's.
@@ -129,9 +138,11 @@ class EmbeddingClassifier(LightningModule):
         self.tally.add(loss, logits, targets, self.criterion.normalizer(targets))
         return loss
 
+    training_step.__signature__ = inspect.signature(training_step)  # which Lightning works out in every step
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Note the gradient's norm, as the optimiser is about to use it."""
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self._parameters_trained if p.grad is not None]
         self.tally.add_gradient_norm(torch.nn.utils.get_total_norm(gradients))
 
     def on_fit_start(self) -> None:
@@ -141,6 +152,7 @@ class EmbeddingClassifier(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums at zero."""
         self.tally.reset()
+        self._parameters_trained = list(self.network.parameters())
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training metrics."""
