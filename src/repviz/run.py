@@ -81,16 +81,25 @@ class Run:
         try:
             return artifacts.read_artifact(self.path, kind, epoch)
         except FileNotFoundError:
+            there = self._there(kind)
+            if not there:
+                raise UserError(self._nothing_of(kind)) from None
             at = "of the whole run" if epoch is None else f"at epoch {epoch}"
-            raise UserError(f"run {self.name} has no {kind!r} {at}; there is {self._there(kind)}") from None
+            raise UserError(f"run {self.name} has no {kind!r} {at}; there is {there}") from None
 
     def _there(self, kind: str) -> str:
-        """What there is of a kind, in words."""
+        """What there is of a kind, in words; empty where there is nothing."""
         there = self.epochs(kind)
         found = [f"epochs {there[0]} to {there[-1]} ({len(there)})"] if there else []
         if artifacts.has_run_artifact(self.path, kind):
             found.append("one of the whole run, read without an epoch")
-        return ", ".join(found) or "none"
+        return ", ".join(found)
+
+    def _nothing_of(self, kind: str) -> str:
+        return (
+            f"run {self.name} has no {kind!r}; there is {', '.join(self.kinds()) or 'nothing yet'} "
+            "('repviz diagnose --only KIND' computes others from its checkpoints)"
+        )
 
     def history(self, kind: str) -> xr.Dataset:
         """All epochs of ``kind`` as one dataset with an ``epoch`` dimension.
@@ -104,7 +113,7 @@ class Run:
                 raise UserError(
                     f"{kind!r} has no history: it is one dataset of the whole run, as read({kind!r}) gives it"
                 )
-            raise UserError(f"run {self.name} has no {kind!r}; there is {', '.join(self.kinds()) or 'nothing yet'}")
+            raise UserError(self._nothing_of(kind))
         parts = [self.read(kind, epoch) for epoch in there]
         return xr.concat(parts, xr.Variable("epoch", there), combine_attrs="drop_conflicts", join="outer")
 

@@ -105,7 +105,7 @@ def _figures(options: argparse.Namespace) -> None:
         theme=options.theme,
         images=not options.html_only,
     )
-    sys.stdout.write(f"written: {len(written)} files in {written[0].parent}\n")
+    sys.stdout.write(f"written: {len(written)} {'file' if len(written) == 1 else 'files'} in {written[0].parent}\n")
 
 
 def _report(options: argparse.Namespace) -> None:
