@@ -46,7 +46,7 @@ def test_what_is_missing_is_said_with_what_there_is(run_dir, tmp_path):
         run.read("probe", 3)
     with pytest.raises(UserError, match="no 'landscape'; there is probe"):
         run.history("landscape")
-    with pytest.raises(UserError, match="no 'landscape'; there is probe.*repviz diagnose --only KIND"):
+    with pytest.raises(UserError, match=r"no 'landscape'; there is probe.*repviz diagnose --only KIND"):
         run.read("landscape")
     with pytest.raises(UserError, match=r"is not a run.*It holds runs: 20260101_000000"):
         repviz.open_run(tmp_path)
