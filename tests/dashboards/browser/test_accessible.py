@@ -57,12 +57,14 @@ def test_so_have_problems_dialogs_and_what_is_empty(watched, name, make_run):
 
 def test_the_keyboard_alone_goes_to_a_page_and_a_modified_click_opens_it_beside(watched, trained):
     page = watched.open(trained, "epoch=2&classes=1,3")
+    page.evaluate("window.notReloaded = true")
     page.locator("#nav-overview").focus()
     page.keyboard.press("Tab")
     expect(page.locator("#nav-representations")).to_be_focused()
     page.keyboard.press("Enter")
     wait_for_maps(page, 2)
     expect(page.locator("#nav-representations")).to_have_attribute("aria-current", "page")
+    assert page.evaluate("window.notReloaded")
     with page.context.expect_page() as opened:
         page.locator("#nav-samples").click(modifiers=["ControlOrMeta"])
     beside = opened.value
