@@ -57,7 +57,7 @@ def test_every_pair_as_a_line_with_gaps():
 
 
 def test_selection_and_classes_choose_pairs():
-    assert "1 pairs" in figure(make(), View(selection=(3,))).layout.title.text
+    assert "1 pair" in figure(make(), View(selection=(3,))).layout.title.text
     assert "4 pairs" in figure(make(), View(classes=(2,))).layout.title.text
 
 
@@ -164,3 +164,13 @@ def test_runs_of_few_pairs_and_one_class_or_200(shows, n, n_same, n_classes):
     assert drawn.data or n == 0
     history = xr.concat([dataset], xr.Variable("epoch", [0]))
     assert over_epochs(history, View(options={"shows": shows})).to_json()
+
+
+def test_where_there_is_no_pair_of_a_kind_its_panels_say_so():
+    dataset = make(n=3, n_same=0)
+    dataset["mean"][0] = np.nan
+    history = dataset.expand_dims(epoch=[0, 2])
+    for drawn in (figure(dataset, View()), over_epochs(history, View())):
+        said = [note for note in drawn.layout.annotations if note.text == "no such pair"]
+        assert [note.xref for note in said] == ["x domain" if "·" in drawn.layout.title.text else "x2 domain"]
+    assert not any(note.text == "no such pair" for note in figure(make(), View()).layout.annotations)

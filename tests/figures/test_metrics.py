@@ -135,3 +135,10 @@ def test_the_baseline_is_a_dashed_line_for_which_the_axis_makes_room():
     alone = panel(rows[:1], "accuracy", view).data[-1]
     assert list(alone.x) == [0, 1]
     assert all(trace.line.dash != "dash" for trace in panel([], "accuracy", view).data)
+
+
+def test_words_of_two_baselines_at_nearly_the_same_height_do_not_lie_over_each_other():
+    rows = [{"epoch": k, "val_f1_macro": 0.3, "val_f1_confidence": 0.4} for k in range(3)]
+    view = View(options={"baseline": {"val_f1_macro": 0.983, "val_f1_confidence": 0.981}})
+    words = {note.y: note.yanchor for note in panel(rows, "f1", view).layout.annotations if "regression" in note.text}
+    assert words == {0.981: "top", 0.983: "bottom"}

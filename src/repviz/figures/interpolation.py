@@ -77,7 +77,7 @@ def _all_pairs(dataset: xr.Dataset, view: View, chosen: np.ndarray) -> go.Figure
     target.update_yaxes(title_text="share of pairs", range=[0, 1.02], row=1, col=3)
     return target.update_layout(
         template=template(view.theme),
-        title_text=f"Interpolation · epoch {dataset.attrs.get('epoch', '?')} · {int(chosen.sum())} pairs",
+        title_text=f"Interpolation · epoch {dataset.attrs.get('epoch', '?')} · {_counted(int(chosen.sum()))}",
         barmode="group",
         height=440,
         margin={"l": 56, "r": 16, "t": 84, "b": 48},
@@ -118,6 +118,7 @@ def over_epochs(history: xr.Dataset, view: View) -> go.Figure:
     mean = history["mean"].transpose("epoch", "relation", "end", "t").values
     # of one class both ends ask for the same probability; of two both together are what no third class gets
     for col, values in ((2, mean[:, 0, 0]), (3, mean[:, 1].sum(axis=1))):
+        _say_if_none(target, np.isfinite(values), col)
         target.add_trace(
             go.Heatmap(
                 x=history["epoch"].values,
@@ -173,9 +174,14 @@ def _chosen(dataset: xr.Dataset, view: View) -> np.ndarray:
     return chosen
 
 
+def _counted(n_pairs: int) -> str:
+    return "1 pair" if n_pairs == 1 else f"{n_pairs} pairs"
+
+
 def _say_if_none(target: go.Figure, members: np.ndarray, col: int) -> None:
     if not members.any():
-        target.add_annotation(x=0.5, y=0.5, text="no such pair", showarrow=False, row=1, col=col)
+        middle = {"x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain"}
+        target.add_annotation(text="no such pair", showarrow=False, row=1, col=col, **middle)
 
 
 def _draw_lines(target: go.Figure, dataset: xr.Dataset, view: View, members: np.ndarray, col: int) -> None:

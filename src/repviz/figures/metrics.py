@@ -161,12 +161,14 @@ def _draw(target: go.Figure, table: pd.DataFrame, panel: Panel, view: View, *, l
 
 
 def _draw_baseline(target: go.Figure, table: pd.DataFrame, panel: Panel, view: View, **cell: Any) -> None:
-    """A dashed line per curve whose column the baseline knows: lines, not shapes, so that the axis makes room."""
+    """A dashed line per curve whose column the baseline knows: lines, not shapes, so that the axis makes room.
+
+    Of several, the lowest has its words below, where they do not lie over those of the next.
+    """
     baseline = view.options.get("baseline") or {}
-    for curve in panel.curves:
-        value = baseline.get(curve.column)
-        if value is None or table.empty:
-            continue
+    known = [(curve, baseline[curve.column]) for curve in panel.curves if baseline.get(curve.column) is not None]
+    known = [] if table.empty else sorted(known, key=lambda pair: pair[1])
+    for number, (curve, value) in enumerate(known):
         color = LOOKS[view.theme].splits[curve.color]
         first, last = int(table.index[0]), max(int(table.index[-1]), int(table.index[0]) + 1)
         target.add_trace(
@@ -187,7 +189,7 @@ def _draw_baseline(target: go.Figure, table: pd.DataFrame, panel: Panel, view: V
             text=f"log. regression {value:.3f}",
             showarrow=False,
             xanchor="left",
-            yanchor="bottom",
+            yanchor="top" if number < len(known) - 1 else "bottom",
             font={"size": 10, "color": color},
             **cell,
         )
