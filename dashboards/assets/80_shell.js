@@ -146,6 +146,7 @@
   }
 
   function followLink(event) {
+    addressLink(event);
     const link = linkOf(event);
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();

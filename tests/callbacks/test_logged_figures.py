@@ -1,9 +1,13 @@
 """Figures in loggers: those of the artifacts, at their steps, drawn beside training; whoever fails harms nobody."""
 
+import asyncio
 import json
+import re
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,8 @@ from repviz.callbacks import PredictionCallback
 from repviz.callbacks.figure_takers import taker_of
 from repviz.callbacks.logged_figures import LoggedFiguresCallback
 from repviz.callbacks.recorder import RunRecorder
-from repviz.exports.drawing import Drawing, DrawingError
+from repviz.exports import drawing_program
+from repviz.exports.drawing import Drawing
 from repviz.run import open_run
 from tests.callbacks.test_own_module import POINTS, only_run, train
 from tests.training.conftest import _one_thread, fit, same_weights, weights  # noqa: F401
@@ -86,11 +91,14 @@ def test_a_logger_that_fails_is_said_once_and_nothing_else_changes(fit, tmp_path
     assert (seen.path / "metrics.csv").read_text() == (unseen / "metrics.csv").read_text()
 
 
-def test_without_a_browser_that_is_said_once(fit, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_without_a_browser_that_is_said_once_and_no_more_is_drawn(fit, tmp_path, monkeypatch, capsys):  # noqa: F811
     monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "nowhere"))
+    begun = []
+    monkeypatch.setattr(Drawing, "_start", lambda self, start=Drawing._start: begun.append(1) or start(self))
     run = open_run(fit(*SMALL, "--trainer.logger", logger(Album, tmp_path / "album")))
     assert capsys.readouterr().err.count("no pictures for loggers: PNG and SVG are drawn by Chrome or Chromium") == 1
     assert not any((tmp_path / "album").iterdir())
+    assert len(begun) == 1
     assert run.info()["state"] == "finished"
 
 
@@ -103,37 +111,83 @@ def test_nothing_is_drawn_where_nobody_takes_figures(fit, tmp_path, monkeypatch)
     assert not any((tmp_path / "album").iterdir())
 
 
-def test_a_program_that_cannot_draw_is_an_error_with_its_last_word(tmp_path):
-    drawing = Drawing(tmp_path, [("probe", 0)], theme="light", images=False)
-    with pytest.raises(DrawingError, match=r"exit code 1: .*is not a run"):
-        drawing.results(60)
-    out = drawing._out
-    drawing.close()
+def drawing(run, wanted, **more) -> Drawing:
+    return Drawing(run, wanted, theme="light", **{"figures": True, "images": False} | more)
+
+
+def test_a_program_that_cannot_draw_says_so_with_its_last_word(tmp_path):
+    one = drawing(tmp_path, [("probe", 0)])
+    found = one.results(60)
+    assert found.drawn == []
+    assert re.search(r"exit code 1: .*is not a run", found.ended)
+    out = one._out
+    one.close()
     assert not out.exists()
 
 
 def test_one_kind_that_cannot_be_drawn_leaves_the_others(made_run):
-    drawing = Drawing(made_run, [("projection", 0), ("projection", 7), ("nothing", None)], theme="dark", images=False)
-    drawn, problems = drawing.results(60)
-    assert [(each.kind, each.epoch, each.image) for each in drawn] == [("projection", 0, None)]
-    assert go.Figure(json.loads(drawn[0].figure.read_text())).data
-    assert set(problems) == {"projection", "nothing"}
-    drawing.close()
+    one = drawing(made_run, [("projection", 0), ("projection", 7), ("nothing", None)])
+    found = one.results(60)
+    assert [(each.kind, each.epoch, each.image) for each in found.drawn] == [("projection", 0, None)]
+    assert go.Figure(json.loads(found.drawn[0].figure.read_text())).data
+    assert set(found.problems) == {"projection", "nothing"}
+    assert found.ended is None
+    one.close()
 
 
-def test_drawing_that_takes_too_long_is_an_error(made_run):
-    drawing = Drawing(made_run, [("projection", 0)], theme="light", images=False)
-    with pytest.raises(DrawingError, match="longer than 0 s"):
-        drawing.results(0)
-    drawing.close()
-    assert not drawing.is_running
+def test_one_picture_that_cannot_be_made_leaves_the_others(made_run, tmp_path, monkeypatch):
+    @asynccontextmanager
+    async def failing():
+        async def render(figure, ending, scale):
+            calls.append(ending)
+            if len(calls) == 2:
+                raise TimeoutError
+            return b"picture"
+
+        yield render
+
+    calls = []
+    monkeypatch.setattr("repviz.exports.images.browser", failing)
+    request = {"run_dir": str(made_run), "out": str(tmp_path), "theme": "light", "figures": True, "images": True}
+    asyncio.run(drawing_program._draw(request | {"wanted": [["projection", 0]] * 3}))
+    lines = [json.loads(line) for line in (tmp_path / drawing_program.MANIFEST).read_text().splitlines()]
+    assert sum("name" in line for line in lines) == 3
+    assert [line["problem"] for line in lines if "problem" in line] == ["TimeoutError: "]
+    assert calls == ["png"] * 3
+
+
+def test_at_the_time_limit_what_is_drawn_is_there(made_run):
+    one = drawing(made_run, [("projection", 0)] * 2000)
+    assert eventually(lambda: (one._out / drawing_program.MANIFEST).exists())
+    found = one.results(0)
+    assert 0 < len(found.drawn) < 2000
+    assert "drawing 2000 figures took longer than" in found.ended
+    one.close()
+    assert not one.is_running
+
+
+def test_an_interrupt_while_the_end_waits_for_figures_leaves_a_finished_run(fit, tmp_path, monkeypatch):  # noqa: F811
+    def interrupted(self, seconds):
+        raise KeyboardInterrupt
+
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(Drawing, "results", interrupted)
+    only_last = ["--logged_figures.every_n_epochs", "50", "--diagnostics", "inline"]
+    with pytest.raises(SystemExit):
+        fit(*SMALL, *only_last, "--trainer.max_epochs", "1", "--trainer.logger", logger(Album, tmp_path / "album"))
+    run = only_run(tmp_path / "runs")
+    assert run.info()["state"] == "finished"
+    assert run.info()["results"]["model_best"]["val_accuracy"] == run.metrics()["val_accuracy"].max()
+    assert not list(temporary.glob("repviz-figures-*"))
 
 
 def test_the_program_ends_with_who_waits_for_it(made_run):
     """Killed with -9, training leaves no program that draws."""
     parent = (
         "import os, sys; from pathlib import Path; from repviz.exports.drawing import Drawing;"
-        f"d = Drawing(Path({str(made_run)!r}), [('projection', 0)] * 500, theme='light', images=False);"
+        f"d = Drawing(Path({str(made_run)!r}), [('projection', 0)] * 500, theme='light', figures=True, images=False);"
         "print(d._process.pid, d._out, flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -173,6 +227,14 @@ def test_a_resume_does_not_log_again_what_was_logged():
     assert second._due(Half(), "probe") == [4]
     assert LoggedFiguresCallback(every_n_epochs=2)._due(Half(), "probe") == [0, 2, 4]
     assert LoggedFiguresCallback(every_n_epochs=4)._due(Half(), "probe") == [0, 4]
+
+
+def test_a_prefix_of_the_logger_is_that_of_its_figures_too(tmp_path):
+    from repviz.callbacks.figure_takers import _prefixed
+
+    pytest.importorskip("tensorboard")
+    assert _prefixed(TensorBoardLogger(str(tmp_path), prefix="a"), "figures/probe") == "a-figures/probe"
+    assert _prefixed(TensorBoardLogger(str(tmp_path)), "figures/probe") == "figures/probe"
 
 
 def test_who_takes_what(tmp_path):

@@ -57,7 +57,7 @@ def test_every_pair_as_a_line_with_gaps():
 
 
 def test_selection_and_classes_choose_pairs():
-    assert "1 pair" in figure(make(), View(selection=(3,))).layout.title.text
+    assert figure(make(), View(selection=(3,))).layout.title.text.endswith("· 1 pair")
     assert "4 pairs" in figure(make(), View(classes=(2,))).layout.title.text
 
 

@@ -40,7 +40,7 @@ def taker_of(logger: Logger) -> Taker | None:
 
 
 def _to_tensorboard(logger: TensorBoardLogger, name: str, drawn: Drawn, step: int) -> None:
-    logger.experiment.add_image(name, np.asarray(_picture(drawn)), step, dataformats="HWC")
+    logger.experiment.add_image(_prefixed(logger, name), np.asarray(_picture(drawn)), step, dataformats="HWC")
 
 
 def _to_wandb(logger: WandbLogger, name: str, drawn: Drawn, step: int) -> None:
@@ -48,7 +48,13 @@ def _to_wandb(logger: WandbLogger, name: str, drawn: Drawn, step: int) -> None:
 
 
 def _to_mlflow(logger: MLFlowLogger, name: str, drawn: Drawn, step: int) -> None:
-    logger.experiment.log_figure(logger.run_id, _figure(drawn), f"{name}/step_{step:08d}.html")
+    logger.experiment.log_figure(logger.run_id, _figure(drawn), f"{_prefixed(logger, name)}/step_{step:08d}.html")
+
+
+def _prefixed(logger: Any, name: str) -> str:
+    """As Lightning names the numbers of this logger."""
+    prefix = getattr(logger, "_prefix", None)
+    return f"{prefix}{logger.LOGGER_JOIN_CHAR}{name}" if prefix else name
 
 
 def _as_lightning_has_it(logger: Any, name: str, drawn: Drawn, step: int) -> None:

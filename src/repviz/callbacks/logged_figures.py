@@ -3,6 +3,7 @@
 import difflib
 import logging
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from repviz.callbacks.figure_takers import Taker, taker_of
 from repviz.callbacks.recorder import RunRecorder
 from repviz.diagnostics.registry import all_classes
 from repviz.errors import UserError
-from repviz.exports.drawing import Drawing, DrawingError, Drawn, Wanted
+from repviz.exports.drawing import Drawing, Drawn, Results, Wanted
 from repviz.run import Run, open_run
 from repviz.store.metrics_table import read_metrics
 from repviz.theme import Theme
 
 log = logging.getLogger("repviz")
+
+
+def _when(wanted: Wanted) -> float:
+    return math.inf if wanted[1] is None else wanted[1]
 
 
 class LoggedFiguresCallback(AfterRun):
@@ -45,7 +50,8 @@ class LoggedFiguresCallback(AfterRun):
             every_n_epochs: at least so many epochs from one figure of a kind to its next; the last has one.
             kinds: whose; left out, every diagnostic's that has a figure.
             theme: dark or light.
-            time_limit: seconds that drawing may take when training has ended.
+            time_limit: seconds that drawing may take, at a time and when training has ended; what is drawn by then is
+                logged.
 
         Raises:
             UserError: a kind is not known.
@@ -66,7 +72,7 @@ class LoggedFiguresCallback(AfterRun):
         self._said: set[str] = set()
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been drawn: a resume does not log it twice."""
+        """What had been handed over before the checkpoint; what came later, a resume logs again at the same step."""
         return {"newest": dict(self._newest)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -86,24 +92,33 @@ class LoggedFiguresCallback(AfterRun):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hand over what has been drawn meanwhile, and let what is due be drawn next."""
-        run_dir = next((each.run_dir for each in trainer.callbacks if isinstance(each, RunRecorder)), None)
-        if not self._takers or run_dir is None or (self._drawing is not None and self._drawing.is_running):
+        if not self._takers or self._is_drawing():
+            return
+        recorder = next((each for each in trainer.callbacks if isinstance(each, RunRecorder)), None)
+        if recorder is None:
+            self._say("figures are not logged", "they are drawn from a run's artifacts, and no RunRecorder makes one")
             return
         try:
-            self._hand_over(run_dir, 0)
-            run = open_run(run_dir)
-            self._begin(run_dir, [(kind, epoch) for kind in self._kinds(run) for epoch in self._due(run, kind)])
-        except Exception as error:
-            self._give_up(error)
+            self._hand_over(recorder.run_dir, 0)
+            run = open_run(recorder.run_dir)
+            self._begin(run, [(kind, epoch) for kind in self._kinds(run) for epoch in self._due(run, kind)])
+        except Exception as error:  # training is never the victim, and what fails once is not tried at every epoch
+            self._takers = []
+            self._close()
+            self._say("figures are not logged any more", repr(error))
 
     def after_run(self, run_dir: Path) -> None:
         """Wait for what is being drawn, then draw what is left: the last epoch, and what shows all of them."""
         if not self._takers:
             return
+        until = time.monotonic() + self.time_limit
         try:
             self._hand_over(run_dir, self.time_limit)
-            self._begin(run_dir, self._left(open_run(run_dir)))
-            self._hand_over(run_dir, self.time_limit)
+            run = open_run(run_dir)
+            self._begin(run, self._left(run))
+            if self._drawing is not None:
+                log.info("drawing %d figures for the loggers", len(self._drawing.wanted))
+            self._hand_over(run_dir, max(0.0, until - time.monotonic()))
         finally:
             self._close()
 
@@ -114,6 +129,10 @@ class LoggedFiguresCallback(AfterRun):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave nothing behind."""
         self._close()
+
+    def _is_drawing(self) -> bool:
+        """Whether it is still to be waited for."""
+        return self._drawing is not None and self._drawing.is_running and self._drawing.seconds < self.time_limit
 
     def _kinds(self, run: Run) -> list[str]:
         from repviz.exports.pictures import CURVES, drawable  # takes its time: not where nothing is drawn
@@ -142,25 +161,25 @@ class LoggedFiguresCallback(AfterRun):
                 wanted.append((kind, None))
         return wanted
 
-    def _begin(self, run_dir: Path, wanted: list[Wanted]) -> None:
-        if not wanted:
+    def _begin(self, run: Run, wanted: list[Wanted]) -> None:
+        if not wanted or not self._takers:
             return
-        images = any(taker.as_image for _, taker in self._takers)
-        self._drawing = Drawing(run_dir, wanted, theme=self.theme, images=images)
+        as_images = {taker.as_image for _, taker in self._takers}
+        wanted = sorted(wanted, key=_when)  # the earliest first: those are there whenever drawing is ended
+        self._drawing = Drawing(
+            run.path, wanted, theme=self.theme, figures=False in as_images, images=True in as_images
+        )
 
     def _hand_over(self, run_dir: Path, seconds: float) -> None:
         """Give the loggers what was drawn, in the order of steps."""
         if self._drawing is None:
             return
         try:
-            drawn, problems = self._drawing.results(seconds)
-            for kind, problem in problems.items():
-                self._say(
-                    f"figures of {kind} are not logged" if kind != "images" else "no pictures for loggers", problem
-                )
+            found = self._drawing.results(seconds)
+            self._say_problems(found)
             steps = {int(row["epoch"]): int(row["step"]) for row in read_metrics(run_dir)}
             last = max(steps.values(), default=0)
-            for each in sorted(drawn, key=lambda each: math.inf if each.epoch is None else each.epoch):
+            for each in found.drawn:
                 self._give(each, last if each.epoch is None else steps[each.epoch])
         finally:
             for kind, epoch in self._drawing.wanted:
@@ -179,11 +198,14 @@ class LoggedFiguresCallback(AfterRun):
                 self._takers.remove((logger, taker))
                 self._say(f"{type(logger).__name__} gets no more figures", f"{type(error).__name__}: {error}")
 
-    def _give_up(self, error: Exception) -> None:
-        """Training is never the victim, and what fails once is not tried at every epoch."""
-        self._takers = []
-        self._close()
-        self._say("figures are not logged any more", str(error) if isinstance(error, DrawingError) else repr(error))
+    def _say_problems(self, found: Results) -> None:
+        if found.no_images is not None:  # nor will there be any later
+            self._takers = [(logger, taker) for logger, taker in self._takers if not taker.as_image]
+            self._say("no pictures for loggers", found.no_images)
+        for kind, problem in found.problems.items():
+            self._say(f"figures of {kind} are missing in the loggers", problem)
+        if found.ended is not None:
+            self._say("figures are missing in the loggers", found.ended)
 
     def _say(self, what: str, why: str) -> None:
         if what not in self._said:

@@ -210,12 +210,13 @@ class RunRecorder(Checkpoint):
                 write_result(self.run_dir, "model_best", {name: row.get(name, float("nan")) for name in _RESULTS})
         self._observer.finish()
         self._numbers.log()
-        for callback in trainer.callbacks:
-            if isinstance(callback, AfterRun):
-                run_after(callback, self.run_dir)
         with self._disk.trying():
             if self._disk.problem is None:
                 self._heartbeat.stop(state="finished", results=read_results(self.run_dir))
+                self._heartbeat = None  # whatever comes of the rest, and should it be cut short, this run is complete
+        for callback in trainer.callbacks:
+            if isinstance(callback, AfterRun):
+                run_after(callback, self.run_dir)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say in the run how it ended; one that was terminated does not end as if it had been finished."""

@@ -3,12 +3,16 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from repviz.exports.drawing_program import MANIFEST
 from repviz.theme import Theme
@@ -18,10 +22,6 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 Wanted = tuple[str, int | None]
 """A kind and its epoch; None = over all epochs, or of the run as a whole."""
-
-
-class DrawingError(Exception):
-    """The program ended without having drawn."""
 
 
 @dataclass(frozen=True)
@@ -41,70 +41,113 @@ class Drawn:
     image: Path | None
 
 
+@dataclass
+class Results:
+    """What a program has drawn.
+
+    Attributes:
+        drawn: the figures.
+        problems: what went wrong with single kinds, the last of each.
+        no_images: why there are no pictures at all; None where they could be made.
+        ended: why the program ended before it was done; None where it was.
+    """
+
+    drawn: list[Drawn] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    no_images: str | None = None
+    ended: str | None = None
+
+
 class Drawing:
     """A program that draws and ends."""
 
-    def __init__(self, run_dir: Path, wanted: Sequence[Wanted], *, theme: Theme, images: bool) -> None:
+    def __init__(self, run_dir: Path, wanted: Sequence[Wanted], *, theme: Theme, figures: bool, images: bool) -> None:
         """Start it.
 
         Args:
             run_dir: the run.
-            wanted: what is drawn.
+            wanted: what is drawn, in this order.
             theme: ``light`` or ``dark``.
+            figures: whether they are wanted without pictures, where there is no browser.
             images: also as pictures, which needs a browser.
         """
         self.wanted = tuple(wanted)
+        self._began = time.monotonic()
         self._out = Path(tempfile.mkdtemp(prefix="repviz-figures-"))
         self._words = self._out / "words.log"
         request = {
             "run_dir": str(Path(run_dir).resolve()), "out": str(self._out), "wanted": [list(each) for each in wanted],
-            "theme": theme, "images": images, "nice": _NICE, "sys_path": sys.path,
+            "theme": theme, "figures": figures, "images": images, "nice": _NICE, "sys_path": sys.path,
         }  # fmt: skip
+        try:
+            self._process = self._start()
+        except BaseException:
+            shutil.rmtree(self._out, ignore_errors=True)
+            raise
+        with suppress(BrokenPipeError):  # it has ended, which its results tell
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def _start(self) -> subprocess.Popen:
         with self._words.open("wb") as words:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "repviz.exports.drawing_program"],
                 stdin=subprocess.PIPE,  # stays open as long as someone waits for the figures
                 stdout=words,
                 stderr=words,
-                env={**os.environ, **_ONE_THREAD},
+                # What a browser leaves behind when it is killed goes with the figures.
+                env={**os.environ, **_ONE_THREAD, "TMPDIR": str(self._out)},
                 process_group=0,  # Ctrl-C in the terminal reaches training alone
             )
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
 
     @property
     def is_running(self) -> bool:
         """Whether it is still at it."""
         return self._process.poll() is None
 
-    def results(self, seconds: float) -> tuple[list[Drawn], dict[str, str]]:
-        """What was drawn, and what went wrong by kind (``images``: all pictures).
+    @property
+    def seconds(self) -> float:
+        """Since it was started."""
+        return time.monotonic() - self._began
 
-        Args:
-            seconds: how long to wait for it.
-
-        Raises:
-            DrawingError: it ended without having drawn, or is not done by then.
-        """
+    def results(self, seconds: float) -> Results:
+        """What was drawn, after at most ``seconds`` of waiting: then the program is ended, and gives what it has."""
+        ended = None
         try:
             code = self._process.wait(seconds)
+            if code != 0:
+                last = self._words.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
+                ended = f"the program that draws ended with exit code {code}: {''.join(last) or 'no word'}"
         except subprocess.TimeoutExpired:
-            raise DrawingError(f"drawing took longer than {seconds:g} s") from None
+            self._kill()
+            ended = f"drawing {len(self.wanted)} figures took longer than {self.seconds:.0f} s"
+        found = Results(ended=ended)
         manifest = self._out / MANIFEST
-        if code != 0 or not manifest.exists():
-            last = self._words.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
-            raise DrawingError(f"the program that draws ended with exit code {code}: {''.join(last) or 'no word'}")
-        found = json.loads(manifest.read_text("utf-8"))
-        return [self._drawn(*each) for each in found["names"]], found["problems"]
+        for line in manifest.read_text("utf-8").splitlines() if manifest.exists() else []:
+            with suppress(json.JSONDecodeError):  # the last line of one that was ended
+                self._take(json.loads(line), found)
+        return found
 
-    def _drawn(self, kind: str, epoch: int | None, name: str) -> Drawn:
-        image = self._out / f"{name}.png"
-        return Drawn(kind, epoch, self._out / f"{name}.json", image if image.exists() else None)
+    def _take(self, line: dict[str, Any], found: Results) -> None:
+        if "no_images" in line:
+            found.no_images = line["no_images"]
+        elif "problem" in line:
+            found.problems[line["kind"]] = line["problem"]
+        else:
+            image = self._out / f"{line['name']}.png"
+            figure = self._out / f"{line['name']}.json"
+            found.drawn.append(Drawn(line["kind"], line["epoch"], figure, image if image.exists() else None))
+
+    def _kill(self) -> None:
+        """It and its browser."""
+        if self.is_running:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End it, and remove what it has drawn."""
-        if self.is_running:
-            self._process.kill()
+        self._kill()
         self._process.wait()
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         shutil.rmtree(self._out, ignore_errors=True)

@@ -12,11 +12,16 @@ import shutil
 import signal
 import sys
 import threading
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-MANIFEST = "drawn.json"
-"""Written last: names of what was drawn by kind and epoch, and what went wrong."""
+if TYPE_CHECKING:
+    from repviz.exports.images import Render
+    from repviz.exports.pictures import Picture
+
+MANIFEST = "drawn.jsonl"
+"""A line for each figure that is drawn, and for each thing that went wrong, as it happens."""
 
 
 def main() -> None:
@@ -27,38 +32,46 @@ def main() -> None:
     os.nice(request["nice"])
     sys.path[:] = request["sys_path"]
     threading.Thread(target=_listen, args=(Path(request["out"]),), daemon=True).start()
-    _draw(request)
+    asyncio.run(_draw(request))
 
 
-def _draw(request: dict[str, Any]) -> None:
+async def _draw(request: dict[str, Any]) -> None:
+    from repviz.errors import UserError
+    from repviz.exports.images import browser
     from repviz.exports.pictures import at_epoch, of_whole_run
     from repviz.figures.view import View
     from repviz.run import open_run
 
     out, run, view = Path(request["out"]), open_run(request["run_dir"]), View(theme=request["theme"])
-    drawn, problems = [], {}
-    for kind, epoch in request["wanted"]:
-        try:
-            drawn.append(of_whole_run(run, kind, view) if epoch is None else at_epoch(run, kind, epoch, view))
-        except Exception as error:  # one kind that cannot be drawn leaves the others
-            problems[kind] = f"{type(error).__name__}: {error}"
-    for picture in drawn:
-        (out / f"{picture.name}.json").write_text(picture.figure.to_json(), encoding="utf-8")
-    if request["images"] and drawn:
-        try:
-            asyncio.run(_render(drawn, out))
-        except Exception as error:
-            problems["images"] = str(error)
-    names = [[picture.kind, picture.epoch, picture.name] for picture in drawn]
-    (out / MANIFEST).write_text(json.dumps({"names": names, "problems": problems}), encoding="utf-8")
+    async with AsyncExitStack() as stack:
+        render = None
+        if request["images"]:
+            try:
+                render = await stack.enter_async_context(browser())
+            except UserError as error:
+                _note(out, no_images=str(error))
+                if not request["figures"]:
+                    return
+        for kind, epoch in request["wanted"]:
+            try:
+                picture = of_whole_run(run, kind, view) if epoch is None else at_epoch(run, kind, epoch, view)
+                await _write(picture, out, render)
+            except Exception as error:  # one that cannot be drawn leaves the others
+                _note(out, kind=kind, problem=f"{type(error).__name__}: {error}")
 
 
-async def _render(drawn: list, out: Path) -> None:
-    from repviz.exports.images import rendered
+async def _write(picture: "Picture", out: Path, render: "Render | None") -> None:
+    (out / f"{picture.name}.json").write_text(picture.figure.to_json(), encoding="utf-8")
+    try:
+        if render is not None:
+            (out / f"{picture.name}.png").write_bytes(await render(picture.figure, "png", 1))
+    finally:
+        _note(out, kind=picture.kind, epoch=picture.epoch, name=picture.name)
 
-    names = iter(drawn)
-    async for content in rendered([(picture.figure, "png") for picture in drawn], scale=1):
-        (out / f"{next(names).name}.png").write_bytes(content)
+
+def _note(out: Path, **what: Any) -> None:
+    with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
+        manifest.write(json.dumps(what) + "\n")
 
 
 def _listen(out: Path) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from repviz.atomic import replacing, write_text
+from repviz.atomic import write_bytes, write_text
 from repviz.errors import UserError
-from repviz.exports.images import rendered
+from repviz.exports.images import SCALE, browser
 from repviz.exports.pictures import Picture, pictures
 from repviz.run import open_run
 
@@ -63,10 +63,9 @@ def _write_images(drawn: Sequence[Picture], out: Path) -> list[Path]:
     wanted = {out / f"{picture.name}.{ending}": (picture.figure, ending) for picture in drawn for ending in IMAGES}
 
     async def session() -> None:
-        paths = iter(wanted)
-        async for content in rendered(wanted.values()):
-            with replacing(next(paths)) as temporary:
-                temporary.write_bytes(content)
+        async with browser() as render:
+            for path, (figure, ending) in wanted.items():
+                write_bytes(path, await render(figure, ending, SCALE))
 
     try:
         asyncio.run(session())

@@ -2,7 +2,8 @@
 
 import importlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import plotly.graph_objects as go
 
@@ -13,16 +14,13 @@ SCALE = 2
 DEFAULT_SIZE = (1000, 620)
 """Of figures that do not set their own."""
 
+Render = Callable[[go.Figure, str, float], Awaitable[bytes]]
+"""``await render(figure, "png" or "svg", pixels of a PNG per pixel of the figure)``: the content of an image file."""
 
-async def rendered(wanted: Iterable[tuple[go.Figure, str]], scale: float = SCALE) -> AsyncIterator[bytes]:
-    """Draw figures in one browser session.
 
-    Args:
-        wanted: figures, each with the format that it is drawn in, ``png`` or ``svg``.
-        scale: pixels of a PNG per pixel of the figure.
-
-    Yields:
-        the image file's content, in the order of ``wanted``.
+@asynccontextmanager
+async def browser() -> AsyncIterator[Render]:
+    """A browser that draws figures as long as the block runs.
 
     Raises:
         UserError: there is no kaleido, or no browser.
@@ -35,14 +33,17 @@ async def rendered(wanted: Iterable[tuple[go.Figure, str]], scale: float = SCALE
     for name in ("kaleido", "choreographer"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        async with kaleido.Kaleido(n=1, mathjax=False) as browser:
-            for figure, ending in wanted:
-                yield await browser.calc_fig(figure.to_dict(), _options(figure, ending, scale))
+        session = kaleido.Kaleido(n=1, mathjax=False)
+        await session.__aenter__()
     except ChromeNotFoundError as error:
         raise UserError(
             "PNG and SVG are drawn by Chrome or Chromium, and none was found: install one, or name it in the "
             "environment variable BROWSER_PATH"
         ) from error
+    try:
+        yield lambda figure, ending, scale: session.calc_fig(figure.to_dict(), _options(figure, ending, scale))
+    finally:
+        await session.__aexit__(None, None, None)
 
 
 def _options(figure: go.Figure, ending: str, scale: float) -> dict[str, object]:

@@ -146,8 +146,9 @@ class EmbeddingClassifier(LightningModule):
         self.tally.add_gradient_norm(torch.nn.utils.get_total_norm(gradients))
 
     def on_fit_start(self) -> None:
-        """Keep the epoch's sums where the steps run."""
+        """Keep the epoch's sums where the steps run; one that is resumed in its midst has no start."""
         self.tally = TrainingTally(self.device)
+        self._parameters_trained = list(self.network.parameters())
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums at zero."""

@@ -3,6 +3,7 @@
 import difflib
 import io
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -300,7 +301,7 @@ def _refuse_data_for_settings(argv: list[str]) -> None:
     for word, following in pairwise([*argv, ""]):
         name, _, value = word.partition("=")
         path = value or following
-        if name == "--data" and (path.lower().endswith((".npz", ".pkl", ".pickle")) or Path(path).is_dir()):
+        if name == "--data" and (path.lower().endswith((".npz", ".pkl", ".pickle")) or os.path.isdir(path)):
             raise UserError(
                 f"--data takes a YAML file of settings; the data themselves are named by --data.path {path}"
             )

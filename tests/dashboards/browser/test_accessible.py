@@ -9,6 +9,7 @@ from tests.dashboards.browser.watching import PLOTLY_WARNS, SLOW, state, wait_fo
 
 pytestmark = pytest.mark.browser
 
+STANDS_STILL = "() => document.getAnimations().every((each) => each.playState !== 'running')"
 ALL_ARE_DRAWN = """() => [...document.querySelectorAll('.view-plot, .chart-plot')].filter((plot) => plot.clientHeight)
     .every((plot) => plot.querySelector('.main-svg') || plot.closest('.view')?.querySelector('.empty'))"""
 
@@ -39,13 +40,13 @@ def test_so_have_problems_dialogs_and_what_is_empty(watched, name, make_run):
     found.look(page, "a run with problems")
     page.locator("#problems").click()
     expect(page.locator(".problem")).to_have_count(2)
-    page.wait_for_timeout(400)  # the drawer comes in
+    page.wait_for_function(STANDS_STILL)
     found.look(page, "problems", ".mantine-Drawer-content")
     page.keyboard.press("Escape")
     page.locator(".mantine-Drawer-content").wait_for(state="detached")
     page.keyboard.press("?")
     page.get_by_role("dialog").wait_for()
-    page.wait_for_timeout(400)
+    page.wait_for_function(STANDS_STILL)
     found.look(page, "keys", ".mantine-Modal-content")
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="detached")
