@@ -59,7 +59,8 @@ def test_the_highest_losses_come_first_as_text_and_can_be_sorted_and_filtered(wa
     page.locator("label", has_text="wrong").click()
     matching = [k for k in range(1500) if "package-12" in f"package-{k:04d}"]
     wrong = [k for k in matching if trained.labels[k] >= 0 and trained.logits(5)[k].argmax() != trained.labels[k]]
-    expect(page.locator("#table-state")).to_contain_text(f"{len(wrong)} of 1,500")
+    expect(page.locator("#table-state")).to_contain_text(f"{len(wrong)} of 1,500", timeout=SLOW)
+    expect(page.locator(".list-row > span:first-child").first).to_have_text(str(wrong[0]), timeout=SLOW)
     assert first_rows(page, 8) == wrong[:8]
     page.get_by_text("select these").click()
     page.wait_for_function("repviz.state.selection !== null")
