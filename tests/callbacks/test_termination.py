@@ -61,6 +61,7 @@ def test_a_signal_is_noted_and_passed_on_and_ends_a_look(number):
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     noted, launcher = Termination(), Launcher()
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background is started to ignore it
         noted.listen(launcher)
         with noted.noting(Two()), terminated_as_interrupted():
             signal.raise_signal(number)
