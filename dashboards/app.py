@@ -73,6 +73,7 @@ def create_app(
         suppress_callback_exceptions=False,
         enable_mcp=False,
     )
+    app.server.debug = False  # whatever FLASK_DEBUG says: a page of errors with a console is for no visitor
     catalog = Catalog(Path(runs_dir))
     manifests = Manifests(catalog, FileCache(_FRAMES_BYTES))
     pictures = Pictures()

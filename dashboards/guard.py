@@ -65,7 +65,7 @@ def install(
         if not accepted(_host_of(f"//{request.host}")):
             abort(403, "this name is not one of the server's")
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if origin is not None and _site_of(origin) != request.host:
             abort(403, "another site may not ask")
         if (request.content_length or 0) > MAX_BODY_BYTES:
             abort(413)
@@ -105,6 +105,13 @@ def _policy(script_hashes: list[str]) -> str:
 def _host_of(url: str) -> str:
     try:
         return (urlsplit(url).hostname or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+
+
+def _site_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
     except ValueError:
         return ""
 

@@ -1,5 +1,7 @@
 """Activations that someone else's loop has saved become a run like any other."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
@@ -11,6 +13,7 @@ from repviz.dashboards.manifest import Manifests
 from repviz.errors import UserError
 from repviz.importing import KINDS, files_by_epoch, import_embeddings, read_points
 from repviz.run import open_run
+from tests.data.npz_samples import npy_claiming
 
 N, CLASSES = 90, ("ant", "bee", "cat")
 
@@ -95,7 +98,7 @@ def test_epochs_are_the_last_numbers_of_the_names(saved, tmp_path):
         ({"hidden": np.zeros((N - 1, 4))}, r"hidden is float64 89x4; numbers of shape 90xunits"),
         ({"hidden": np.full((N, 4), np.nan)}, "not finite"),
         ({"other": np.zeros((N, 4))}, "has the layers other; the first epoch has hidden, logits"),
-        ({"hidden": np.array([{}] * N)}, "cannot be read"),
+        ({"hidden": np.array([{}] * N)}, "hidden: Python objects"),
     ],
 )
 def test_files_that_cannot_be_are_named(saved, tmp_path, change, message):
@@ -108,6 +111,53 @@ def test_files_that_cannot_be_are_named(saved, tmp_path, change, message):
     assert "run7_epoch10.npz" in str(raised.value)
     (run_dir,) = (tmp_path / "runs").iterdir()
     assert open_run(run_dir).info()["state"] == "failed"
+
+
+def harmed(path, harm):
+    """The file of activations, damaged or made to claim what is not there; ``.npy`` where that says enough."""
+    content = path.read_bytes()
+    if harm == "duplicate":
+        with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(archive.namelist()[0], content[:100])
+    elif harm == "changed":
+        path.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
+    elif harm == "cut off":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        claim = npy_claiming("<f4", (10**12, 3), b"x" * 72)
+        if harm == "claim in an archive":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("hidden.npy", claim)
+        else:
+            path.unlink()
+            path = path.with_suffix(".npy")
+            path.write_bytes(claim if harm == "claim" else claim[:30])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        ("duplicate", "is there more than once"),
+        ("changed", "is damaged or cut off"),
+        ("cut off", "damaged or cut off"),
+        ("claim", "claims shape (1000000000000, 3) of float32, 10.9 TiB, but holds 72 B"),
+        ("claim in an archive", "but holds 72 B"),
+        ("cut header", "damaged or cut off"),
+    ],
+)
+@pytest.mark.parametrize("which", ["epoch", "labels"])
+def test_files_of_strangers_are_refused_before_anything_is_allocated(saved, tmp_path, capsys, harm, words, which):
+    folder, labels = saved
+    path = harmed(folder / "run7_epoch0.npz" if which == "epoch" else labels, harm)
+    labels = path if which == "labels" else labels
+    with pytest.raises(SystemExit) as ended:
+        main(["import-embeddings", str(folder), "--labels", str(labels), "--runs-dir", str(tmp_path / "runs")])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert str(path) in said
+    assert words in said
+    assert len(said.strip().splitlines()) <= 3
 
 
 def test_labels_that_do_not_fit_are_refused(tmp_path):

@@ -14,6 +14,8 @@ from rich.progress import Progress
 
 from repviz.callbacks.looking import look_at
 from repviz.callbacks.sample import describe, describe_unit_order
+from repviz.data.npy_file import NpyFile
+from repviz.data.npz_members import NpzReader
 from repviz.diagnostics.registry import diagnostic_classes
 from repviz.diagnostics.units import unit_order
 from repviz.errors import UserError
@@ -219,14 +221,9 @@ def _snapshot(epoch: int, sample: Sample, layers: Mapping[str, np.ndarray]) -> S
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {ONLY_LAYER: loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} cannot be read as npy or npz: {error}") from error
+    """Every array of a file, in its order."""
+    with NpyFile(path, ONLY_LAYER) if path.suffix == ".npy" else NpzReader(path) as reader:
+        return {key: reader.read(key) for key in reader.keys}
 
 
 def _description(

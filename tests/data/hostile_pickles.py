@@ -172,13 +172,17 @@ def calling(canary: Path) -> dict[str, tuple[bytes, str | None]]:
         "a name with a line break": (Name("x\ry", "z\x1b[31m"), (), "x"),
         "a long name": (Name("x" * 5000, "y" * 5000), (), "xxxxxxxx"),
     }
-    cases = {f"{name}, reduce": (dumps(Call(f, args)), words) for name, (f, args, words) in wanted.items()}
+    cases = {}
+    for name, (function, args, words) in wanted.items():
+        call = Call(function, args)
+        cases[f"{name}, reduce"] = dumps(call), words
+        cases[f"{name}, protocol 3"] = dumps(call, 3), words
+        cases[f"{name}, in a cell"] = frame(objects(["a", call])), words
+        cases[f"{name}, in attrs"] = frame(objects(["a", "b"]), attrs={"x": call}), words
     evil = Call(os.system, (touch,))
     words = f"{os.system.__module__}.system"
-    cases |= {f"os.system, protocol {p}": (dumps(Call(os.system, (touch,)), p), words) for p in (2, 3, 5)}
+    cases |= {f"os.system, protocol {p}": (dumps(evil, p), words) for p in (2, 5)}
     cases |= {
-        "in attrs": (frame(objects(["a", "b"]), attrs={"x": evil}), words),
-        "in a cell": (frame(objects(["a", evil])), words),
         "in a column name": (frame(objects(["a"]), columns=index(array((1,), dtype("O8", "|"), [evil]))), words),
         "in a dtype": (frame(array((1, 1), Call(np.dtype, (evil, False, True)), b"")), words),
         "in a placement": (frame(objects(["a"]), placement=evil), words),

@@ -37,11 +37,7 @@ _MEMORY = (1536 * _MEGABYTE, 32)
 """Bytes that the child may take: a base, and as many for each byte of the file (lists of NumPy numbers take 20)."""
 _SECONDS = (30, 2)
 """Processor seconds that the child may take: a base, and as many for each MiB of the file."""
-_REFUSED, _REFUSED_NAME = 3, 4
-
-
-class RefusedName(RefusedPickle):
-    """The pickle asks for a function or class that is not one of a table's."""
+_REFUSED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +90,7 @@ class TableUnpickler(pickle.Unpickler):
             return _CONVERSIONS[module, name]
         if (module, name) in NAMES:
             return stand_in(name)
-        raise RefusedName(f"it asks for {quoted(f'{module}.{name}', 100)}, which no table needs")
+        raise RefusedPickle(f"it asks for {quoted(f'{module}.{name}', 100)}, which no table needs")
 
     def persistent_load(self, pid: Any) -> Any:
         """Refuse references to objects that are not in the file."""
@@ -123,7 +119,7 @@ def _attribute(owner: Any, name: Any) -> Any:
     """Time zones are pickled as ``getattr(ZoneInfo, "_unpickle")``; nothing else may be looked up."""
     if is_stand_in(owner, "ZoneInfo") and name == "_unpickle":
         return stand_in("_unpickle")
-    raise RefusedName(f"it asks for builtins.getattr of {quoted(name, 60)}, which no table needs")
+    raise RefusedPickle(f"it asks for builtins.getattr of {quoted(name, 60)}, which no table needs")
 
 
 _CONVERSIONS: dict[tuple[str, str], Conversion] = {
@@ -140,10 +136,9 @@ for _module in ("builtins", "__builtin__"):
 
 def _failure(path: Path, status: int | None, reply: IO[bytes], errors: IO[bytes]) -> DataError:
     """Tell why the child handed back no table."""
-    if status in (_REFUSED, _REFUSED_NAME):
+    if status == _REFUSED:
         reason = reply.read(2000).decode("utf-8", "replace")
-        remark = "; data.trust_pickle is there for files that you made yourself" if status == _REFUSED_NAME else ""
-        return data_error(path, "", f"refused, and nothing of it was run: {reason}", _EXPECTED + remark)
+        return data_error(path, "", f"refused, and nothing of it was run: {reason}", _EXPECTED)
     if status is None:
         found = "took far longer to read than a table of its size can; the reader was stopped"
         return data_error(path, "", found, _EXPECTED)
@@ -215,20 +210,20 @@ def _child(path: Path, wanted: Sequence[str]) -> int:
         parts |= {str(number): cells for number, cells in enumerate(columns.values())}
         arrays = {f"{part}/{key}": a for part, cells in parts.items() for key, a in to_arrays(cells).items()}
     except RefusedPickle as error:
-        return _refuse(str(error), _REFUSED_NAME if isinstance(error, RefusedName) else _REFUSED)
+        return _refuse(str(error))
     except MemoryError:
-        return _refuse(f"it takes more memory ({_memory(size) // _MEGABYTE} MiB) than a table of its size", _REFUSED)
+        return _refuse(f"it takes more memory ({_memory(size) // _MEGABYTE} MiB) than a table of its size")
     except Exception as error:  # the unpickler raises whatever a damaged file leads to
-        return _refuse(f"it is damaged ({type(error).__name__}: {str(error)[:200]})", _REFUSED)
+        return _refuse(f"it is damaged ({type(error).__name__}: {str(error)[:200]})")
     np.savez(sys.stdout.buffer, **arrays)
     sys.stdout.buffer.flush()
     return 0
 
 
-def _refuse(reason: str, status: int) -> int:
+def _refuse(reason: str) -> int:
     sys.stdout.buffer.write(reason.encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
-    return status
+    return _REFUSED
 
 
 def _memory(size: int) -> int:

@@ -40,6 +40,8 @@ def labelled_numbers(dataset: xr.Dataset, names: Sequence[str]) -> dict[str, flo
     found = {}
     for name in names:
         values = dataset[name]
+        if not values.size:
+            continue
         spelled = [dim for dim in values.dims if dim in dataset.coords and dataset[dim].dtype.kind == "U"]
         means = values.mean([dim for dim in values.dims if dim not in spelled]).transpose(*spelled)
         labels = product(*(dataset[dim].values for dim in spelled))
