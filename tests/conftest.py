@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,36 @@ ROOT = Path(__file__).parent.parent
 LONG = ("reliability", "dashboards/browser", "background", "training", "callbacks", "offline", "exports")
 """Folders under ``tests`` with the longest files: they come first, so that what is left for the end is short."""
 
+_HEARD_BY = pytest.StashKey[dict[signal.Signals, object]]()
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes share out the files in this order; a long one at the end would leave the other idle."""
     ranks = {str(ROOT / "tests" / folder): rank for rank, folder in enumerate(LONG)}
     items.sort(key=lambda item: ranks.get(str(item.path.parent), len(LONG)))
+
+
+def _handlers() -> dict[signal.Signals, object]:
+    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Note who hears signals; see below."""
+    item.stash[_HEARD_BY] = _handlers()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """A handler of signals that a test has left behind would make another one fail, far away from it."""
+    done = yield
+    before, after = item.stash[_HEARD_BY], _handlers()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    if after != before:
+        pytest.fail(f"it has left other handlers of signals behind: {after}; before it there were {before}")
+    return done
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,8 @@ def test_one_picture_that_cannot_be_made_leaves_the_others(made_run, tmp_path, m
 
 def test_at_the_time_limit_what_is_drawn_is_there(made_run):
     one = drawing(made_run, [("projection", 0)] * 2000)
-    assert eventually(lambda: (one._out / drawing_program.MANIFEST).exists())
+    manifest = one._out / drawing_program.MANIFEST
+    assert eventually(lambda: manifest.exists() and "\n" in manifest.read_text())
     found = one.results(0)
     assert 0 < len(found.drawn) < 2000
     assert "drawing 2000 figures took longer than" in found.ended

@@ -1,6 +1,5 @@
 """``repviz diagnose --jobs`` while the run is still trained: nothing twice, nothing lost, the numbers of later."""
 
-import signal
 import time
 
 import xarray as xr
@@ -28,7 +27,7 @@ def test_diagnosing_beside_training_gives_the_numbers_of_afterwards(start, packa
     (run_dir,) = runs_dir.iterdir()
     main(["diagnose", "--run-dir", str(run_dir), "--jobs", "2", *OPTIONS])
     assert process.poll() is None, "it looked while the run was trained"
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     early = repviz.open_run(run_dir).epochs("prediction")
     written = {path: path.stat().st_mtime_ns for path in run_dir.glob("artifacts/*/*.h5")}
     assert process.wait(60) != 0
