@@ -63,8 +63,8 @@ def near(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def trustworthiness(points: np.ndarray, found: np.ndarray) -> float:
     """On 2,000 of the points, ranked among all."""
-    on_map, _ = nearest_neighbors(torch.from_numpy(found), SETTINGS["n_neighbors"])
-    rows = sampled_rows(len(points), 2_000, 0, on_map.device)
+    rows = sampled_rows(len(points), 2_000, 0, torch.device("cpu"))
+    on_map, _ = nearest_neighbors(torch.from_numpy(found), SETTINGS["n_neighbors"], rows)
     return rank_preservation(torch.from_numpy(points), [on_map], rows)[0]
 
 

@@ -4,6 +4,7 @@
   const kept = new repviz.Kept(2e6); // { layers: layer -> rows, nearest first }
   let layer = null; // whose neighbours are listed
   let drawn = 0;
+  const NONE = "none known: all points coincide here, or the sample is so large that few were asked for their neighbours";
 
   /** The neighbours of the chosen point at an epoch; null where none is chosen or the projection has none. */
   function nearAt(epoch) {
@@ -38,6 +39,7 @@
       entry(own),
       element("div", { class: "near-head", title: `in the layer's own space, epoch ${epoch}` }, "nearest in ", choice(layers)),
       near?.problem ? element("p", { class: "near-note" }, near.problem) : null,
+      layers.length && !rows.length ? element("p", { class: "near-note" }, NONE) : null,
       rows.length && label >= 0 ? element("p", { class: "near-note" }, `${same} of ${rows.length} have its label`) : null,
       element("div", { class: "near-list" }, ...others.map(entry)),
     ].filter(Boolean);

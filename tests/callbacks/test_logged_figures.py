@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -176,8 +177,12 @@ def test_an_interrupt_while_the_end_waits_for_figures_leaves_a_finished_run(fit,
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setattr(Drawing, "results", interrupted)
     only_last = ["--logged_figures.every_n_epochs", "50", "--diagnostics", "inline"]
-    with pytest.raises(SystemExit):
-        fit(*SMALL, *only_last, "--trainer.max_epochs", "1", "--trainer.logger", logger(Album, tmp_path / "album"))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit):
+            fit(*SMALL, *only_last, "--trainer.max_epochs", "1", "--trainer.logger", logger(Album, tmp_path / "album"))
+    finally:
+        signal.signal(signal.SIGINT, before)  # Lightning ignores Ctrl-C once it has ended training
     run = only_run(tmp_path / "runs")
     assert run.info()["state"] == "finished"
     assert run.info()["results"]["model_best"]["val_accuracy"] == run.metrics()["val_accuracy"].max()

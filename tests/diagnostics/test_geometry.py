@@ -6,6 +6,7 @@ import torch
 from scipy.stats import ortho_group
 from torch import nn
 
+from repviz.diagnostics import geometry
 from repviz.diagnostics.geometry import (
     Geometry,
     class_means,
@@ -66,6 +67,21 @@ def test_duplicates_do_not_count():
     assert dimension == pytest.approx(alone)
     assert share == pytest.approx(500 / 800)
     assert np.isnan(intrinsic_dimension(torch.ones(50, 3))[0])
+
+
+def test_many_points_are_drawn_from_and_keep_their_scale(monkeypatch):
+    """Asked among all, some points see the same distances; a thinned cloud would have larger ones."""
+    points = torch.rand(4000, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    whole = intrinsic_dimension(points)[0]
+    asked = []
+    real = geometry.nearest_neighbors
+    monkeypatch.setattr(geometry, "nearest_neighbors", lambda *args: asked.append(args) or real(*args))
+    monkeypatch.setattr(geometry, "_ASKED", 1000)
+    drawn = intrinsic_dimension(points)[0]
+    ((cloud, _, rows),) = asked
+    assert (len(cloud), len(rows)) == (4000, 1000)
+    assert drawn == pytest.approx(whole, abs=0.2)
+    assert drawn != whole
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10])

@@ -102,3 +102,14 @@ def test_no_neighbours_and_too_many():
     assert nearest_neighbors(torch.randn(1, 2), 0)[0].shape == (1, 0)
     with pytest.raises(ValueError, match="3 points have no 3 nearest"):
         nearest_neighbors(torch.randn(3, 2), 3)
+
+
+def test_of_some_rows_they_are_what_they_are_of_all(trained, monkeypatch):
+    points = trained[1].activations["block1"]
+    rows = torch.tensor([5, 2, 700, 2])
+    indices, distances = nearest_neighbors(points, 6)
+    for block in (neighbors._BLOCK, 1):
+        monkeypatch.setattr(neighbors, "_BLOCK", block)
+        some_indices, some_distances = nearest_neighbors(points, 6, rows)
+        assert torch.equal(some_indices, indices[rows])
+        torch.testing.assert_close(some_distances, distances[rows], rtol=1e-12, atol=0)

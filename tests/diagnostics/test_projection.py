@@ -87,6 +87,30 @@ def test_neighbours_are_those_of_the_layer(trained, first):
     np.testing.assert_array_equal(first["neighbors"].sel(layer="block1"), expected)
 
 
+def test_in_a_large_sample_without_umap_only_those_that_judge_the_map_are_asked(trained, monkeypatch):
+    """What is judged stays what it is of all, to the last digit, also at the next epoch."""
+    settings = Projection(methods=("pca",), layers=("block1",))
+    monkeypatch.setattr(projection, "FIDELITY_ROWS", 300)
+    whole = settings.compute(trained[1])
+    after = settings.compute(trained[2], Earlier(previous=whole))
+    monkeypatch.setattr(projection, "MOST_NEIGHBORED", 999)
+    few = settings.compute(trained[1])
+    later = settings.compute(trained[2], Earlier(previous=few))
+    assert (whole.attrs["neighbors_of"], few.attrs["neighbors_of"]) == (1000, 300)
+    near = few["neighbors"].values[0]
+    known = near[:, 0] >= 0
+    assert known.sum() == 300
+    assert (near[~known] == -1).all()
+    np.testing.assert_array_equal(near[known], whole["neighbors"].values[0][known])
+    for one, other in ((whole, few), (after, later)):
+        xr.testing.assert_equal(
+            one.drop_vars(["neighbors", "new_neighbors"]), other.drop_vars(["neighbors", "new_neighbors"])
+        )
+    assert float(later["new_neighbors"][0]) == pytest.approx(float(after["new_neighbors"][0]), abs=0.05)
+    asked = Projection(methods=("pca", "umap"), layers=("block1",), n_epochs=5).compute(trained[1])
+    assert (asked["neighbors"].values >= 0).all(), "UMAP needs them all"
+
+
 def test_names_of_one_tensor_share_the_work(trained_few, monkeypatch):
     seen = []
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from lightning.pytorch import Callback
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -61,20 +62,37 @@ class Watch(Callback):
             Watch.steps += batch_idx
 
 
-def train(tmp_path, packages, at_each_step=None):
+def train(tmp_path, packages, *options, at_each_step=None):
     Watch.seen.clear()
     Watch.steps, Watch.at_each_step = 0, at_each_step
     main(
-        ["fit", "--data.path", str(packages), "--runs-dir", str(tmp_path), "--model.hidden_dims", "[16]",
+        ["fit", "--data.path", str(packages), "--runs-dir", str(tmp_path / "runs"), "--model.hidden_dims", "[16]",
          "--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--baseline.enabled", "false",
          "--diagnostics", "off", "--runtime.torch_threads", "1",
-         "--trainer.callbacks+=tests.training.test_no_waiting.Watch"]
+         "--trainer.callbacks+=tests.training.test_no_waiting.Watch", *options]
     )  # fmt: skip
     return Watch.steps, list(Watch.seen)
 
 
-def test_no_step_of_training_waits_for_the_device(tmp_path, packages):
-    steps, seen = train(tmp_path, packages)
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--trainer.precision", "bf16-mixed"],
+        ["--model.loss", "focal", "--model.class_weights", "balanced", "--model.fusion", "concat"],
+        ["--model.fusion", "film", "--model.label_smoothing", "0.1", "--trainer.gradient_clip_val", "1"],
+    ],
+    ids=["plain", "bfloat16", "focal loss", "FiLM, clipped"],
+)
+def test_no_step_of_training_waits_for_the_device(tmp_path, packages, options):
+    steps, seen = train(tmp_path, packages, *options)
+    assert steps >= 4
+    assert seen == []
+
+
+def test_no_step_on_rows_of_the_disk_does_either(tmp_path, packages):
+    main(["data", "convert", str(packages), "--out", f"{tmp_path / 'folder'}/"])
+    steps, seen = train(tmp_path, tmp_path / "folder", "--data.loading", "blocks")
     assert steps >= 4
     assert seen == []
 

@@ -23,8 +23,8 @@ def rank_preservation(space: Tensor, neighbors: Sequence[Tensor], rows: Tensor |
 
     Args:
         space: ``(n, d)``, finite: where the ranks are taken.
-        neighbors: sets of neighbours to judge, each ``(n, k)``: indices of k other points, k < n / 2.
-        rows: the points over which to average; None = all.
+        neighbors: sets of neighbours to judge, each ``(m, k)``: indices of k other points of each row, k < n / 2.
+        rows: ``(m,)`` int64, the points over which to average; None = all, m = n.
 
     Returns:
         One value per set. 1: all ranks are within k; neighbours at random give ``chance(n, k)`` in the mean.
@@ -39,11 +39,12 @@ def rank_preservation(space: Tensor, neighbors: Sequence[Tensor], rows: Tensor |
     rows = torch.arange(n, device=space.device) if rows is None else rows
     norms = position.square().sum(1)
     excess = [0] * len(neighbors)
-    for product in rows.split(block_rows(n)):
-        distances = squared_distances(position[product], position, norms)
+    for product in torch.arange(len(rows), device=rows.device).split(block_rows(n)):
+        distances = squared_distances(position[rows[product]], position, norms)
         counted = max(1, _BLOCK // n)
         for block, part in zip(product.split(counted), distances.split(counted), strict=True):
-            for number, found in enumerate(_excess(part, block, norms, position.shape[1], neighbors)):
+            near = [indices[block] for indices in neighbors]
+            for number, found in enumerate(_excess(part, rows[block], norms, position.shape[1], near)):
                 excess[number] += found
     sizes = [indices.shape[1] for indices in neighbors]
     return [1 - 2 / (len(rows) * k * (2 * n - 3 * k - 1)) * total for k, total in zip(sizes, excess, strict=True)]
@@ -75,10 +76,9 @@ def sampled_rows(n: int, limit: int, seed: int, device: torch.device) -> Tensor:
 
 
 def _excess(distances: Tensor, rows: Tensor, norms: Tensor, width: int, neighbors: Sequence[Tensor]) -> list[int]:
-    """For each set of neighbours, the sum of what their ranks are above k, by squared ``distances`` of ``rows``."""
+    """For each set of neighbours of ``rows``, the sum of what their ranks are above k, by the rows' ``distances``."""
     limits = []
-    for indices in neighbors:
-        near = indices[rows]
+    for near in neighbors:
         # what is nearer by less than rounding counts as equally far, so that duplicates share a rank
         slack = rounding(norms[rows, None] + norms[near], width)
         limits.append(distances.gather(1, near) - slack)

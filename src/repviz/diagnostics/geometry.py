@@ -15,6 +15,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
+from repviz.diagnostics.fidelity import sampled_rows
 from repviz.diagnostics.layers import TRAIN, activations_of, in_double_precision_device, unique
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes
@@ -23,6 +24,8 @@ from repviz.snapshot import Snapshot
 
 _DISCARDED = 0.1
 """Share of the largest distance ratios that the fit of the intrinsic dimension leaves out, as in the paper."""
+_ASKED = 10_000
+"""Points whose two nearest others are found, drawn where there are more."""
 _NEGLIGIBLE = 1e-12
 _FEEDS = 1e-2
 """How far logits may be off those of the last linear layer on a layer's activations, as a share of the largest."""
@@ -99,7 +102,8 @@ def intrinsic_dimension(points: Tensor) -> tuple[float, float]:
     """Dimension of the surface on which the points lie, from the ratio of the distances to their two nearest others.
 
     The ratio mu has the distribution 1 - mu^-d where the density hardly changes up to the second neighbour; d is the
-    slope of -log(1 - F(mu)) on log(mu) through the origin, without the largest tenth. Of duplicates one is kept.
+    slope of -log(1 - F(mu)) on log(mu) through the origin, without the largest tenth. Of duplicates one is kept. Of
+    more than 10,000 points, so many are asked for their nearest among all.
 
     Args:
         points: ``(n, d)``, finite.
@@ -111,7 +115,7 @@ def intrinsic_dimension(points: Tensor) -> tuple[float, float]:
     share = len(distinct) / max(len(points), 1)
     if len(distinct) < 3:
         return float("nan"), share
-    _, distances = nearest_neighbors(distinct, 2)
+    _, distances = nearest_neighbors(distinct, 2, sampled_rows(len(distinct), _ASKED, 0, distinct.device))
     apart = distances[:, 0] > 0  # else rounding has made one of two
     ratio = (distances[apart, 1] / distances[apart, 0]).log().sort().values
     n = len(ratio)

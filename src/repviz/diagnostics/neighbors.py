@@ -4,13 +4,15 @@ import torch
 from torch import Tensor
 
 _BLOCK = 2**22
-"""Distances held at once: some 16 to 32 MB whatever the number of points."""
+"""Distances held at once: some 16 to 32 MB, up to 130,000 points."""
+_FEWEST_ROWS = 32
+"""Of distances held at once where there are more: every block reads all points."""
 _SPARE = 5
 """Candidates beyond the k nearest: enough that rounding in the product hardly ever moves one out."""
 
 
-def nearest_neighbors(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` nearest other points of every point, nearest first.
+def nearest_neighbors(points: Tensor, k: int, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The ``k`` nearest other points of every point, or of some, nearest first.
 
     Candidates come from a product, in single precision where that is trustworthy; their distances are then computed
     from differences in double precision, and rows in which rounding could have hidden a neighbour are done again in
@@ -20,9 +22,10 @@ def nearest_neighbors(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Args:
         points: ``(n, d)``, finite, of any floating dtype.
         k: 0 to n - 1.
+        rows: ``(m,)`` int64, the points whose neighbours are wanted; None = all, m = n.
 
     Returns:
-        indices ``(n, k)`` int64 and Euclidean distances ``(n, k)`` float64, in the units of the points.
+        indices ``(m, k)`` int64 and Euclidean distances ``(m, k)`` float64, in the units of the points.
 
     Raises:
         ValueError: there are not ``k`` other points.
@@ -32,15 +35,16 @@ def nearest_neighbors(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
         raise ValueError(f"{n} points have no {k} nearest other points each")
     exact, scale = standard_position(points)
     fast = exact.to(product_dtype(exact.device))
-    indices = torch.empty(n, k, dtype=torch.int64, device=exact.device)
-    squared = torch.empty(n, k, dtype=torch.float64, device=exact.device)
+    rows = torch.arange(n, device=exact.device) if rows is None else rows
+    indices = torch.empty(len(rows), k, dtype=torch.int64, device=exact.device)
+    squared = torch.empty(len(rows), k, dtype=torch.float64, device=exact.device)
     if k:
         norms = {fast.dtype: fast.square().sum(1), exact.dtype: exact.square().sum(1)}
-        for rows in torch.arange(n, device=exact.device).split(block_rows(n)):
-            indices[rows], squared[rows], certain = _nearest(rows, fast, norms[fast.dtype], exact, k)
+        for at in torch.arange(len(rows), device=exact.device).split(block_rows(n)):
+            indices[at], squared[at], certain = _nearest(rows[at], fast, norms[fast.dtype], exact, k)
             if fast.dtype != exact.dtype and not certain.all():
-                doubtful = rows[~certain]
-                indices[doubtful], squared[doubtful], _ = _nearest(doubtful, exact, norms[exact.dtype], exact, k)
+                doubt = at[~certain]
+                indices[doubt], squared[doubt], _ = _nearest(rows[doubt], exact, norms[exact.dtype], exact, k)
     return indices, squared.sqrt() * scale
 
 
@@ -97,7 +101,7 @@ def product_dtype(device: torch.device) -> torch.dtype:
 
 def block_rows(n: int) -> int:
     """How many rows of distances to ``n`` points are held at once."""
-    return max(1, _BLOCK // n)
+    return max(_FEWEST_ROWS, _BLOCK // n)
 
 
 def _nearest(rows: Tensor, approximate: Tensor, norms: Tensor, exact: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -27,6 +27,8 @@ from repviz.snapshot import Sample, Snapshot
 METHODS = ("pca", "umap")
 FIDELITY_ROWS = 2_000
 """Trustworthiness and continuity are averages over all points, or over so many of them where there are more."""
+MOST_NEIGHBORED = 50_000
+"""Points up to which the neighbours of every point are found also without UMAP, which needs them."""
 _NO_UNIT = -1
 _GREATEST = 1e30
 """Activations up to here keep their distances within float32."""
@@ -39,7 +41,11 @@ VARIABLES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "trustworthiness": (("layer", "method"), "neighbours on the map that are neighbours in the layer", "1"),
     "continuity": (("layer", "method"), "neighbours in the layer that are neighbours on the map", "1"),
     "trustworthiness_chance": (("layer", "method"), "either measure of a map of shuffled points", "1"),
-    "neighbors": (("layer", "sample", "k"), "nearest other points in the layer; -1: all points coincide", "index"),
+    "neighbors": (
+        ("layer", "sample", "k"),
+        "nearest other points in the layer; -1: not looked for, or all coincide",
+        "index",
+    ),
     "new_neighbors": (("layer",), "share of neighbors that were none at the previous epoch", "1"),
     "neuron": (("layer", "sample", "unit"), "activation of the unit that unit_index names", "of the activations"),
     "unit_index": (("layer", "unit"), "unit of the layer; -1: the layer has fewer", "index"),
@@ -173,12 +179,16 @@ class Projection(Diagnostic):
         backend: Backend | None,
     ) -> None:
         """Neighbours, maps and their fidelity."""
-        indices, distances = nearest_neighbors(points, numbers["neighbors"].shape[1])
+        n, k = numbers["neighbors"].shape
+        judged = sampled_rows(n, FIDELITY_ROWS, self.seed, points.device)
+        asked = judged if self._asks_few(n) else None
+        indices, distances = nearest_neighbors(points, k, asked)
         near, far = indices.cpu().numpy().astype(np.int32), distances.cpu().numpy()
-        numbers["neighbors"] = near
+        rows = slice(None) if asked is None else asked.cpu().numpy()
+        numbers["neighbors"][rows] = near
         if previous is not None:
             known = previous["neighbors"].values
-            numbers["new_neighbors"] = np.float64(new_neighbors(near, known).mean())
+            numbers["new_neighbors"] = np.float64(new_neighbors(near, known[rows]).mean())
         umap: dict[str, Any] = {"n_neighbors": self.n_neighbors, "min_dist": self.min_dist, "seed": self.seed}
         if backend is not None:
             umap["descend"] = descent_of(backend, points.device)
@@ -191,18 +201,21 @@ class Projection(Diagnostic):
             else:
                 found = next_layout(near, far, known, before, n_epochs=self.n_epochs_next, **umap)
             numbers["coordinates"][number] = found
-        self._add_fidelity(numbers, points, indices)
+        self._add_fidelity(numbers, points, judged, indices if asked is not None else indices[judged])
 
-    def _add_fidelity(self, numbers: dict[str, Any], points: Tensor, indices: Tensor) -> None:
-        n, k = indices.shape
-        k = min(k, largest_k(n))
+    def _asks_few(self, n: int) -> bool:
+        """Whether only the neighbours of the points are found by which a map is judged."""
+        return "umap" not in self.methods and n > MOST_NEIGHBORED
+
+    def _add_fidelity(self, numbers: dict[str, Any], points: Tensor, rows: Tensor, near: Tensor) -> None:
+        """Both measures, of ``rows`` whose neighbours in the layer are ``near``."""
+        n, k = len(points), min(near.shape[1], largest_k(len(points)))
         if k == 0:
             return
-        rows = sampled_rows(n, FIDELITY_ROWS, self.seed, points.device)
         maps = [torch.from_numpy(found).to(points.device) for found in numbers["coordinates"]]
-        on_map = [nearest_neighbors(found, k)[0] for found in maps]
+        on_map = [nearest_neighbors(found, k, rows)[0] for found in maps]
         numbers["trustworthiness"][:] = rank_preservation(points, on_map, rows)
-        numbers["continuity"][:] = [rank_preservation(found, [indices[:, :k]], rows)[0] for found in maps]
+        numbers["continuity"][:] = [rank_preservation(found, [near[:, :k]], rows)[0] for found in maps]
         numbers["trustworthiness_chance"][:] = chance(n, k)
 
     def _dataset(
@@ -230,6 +243,7 @@ class Projection(Diagnostic):
             "seed": self.seed,
             "fidelity_neighbors": min(k, largest_k(n)),
             "fidelity_rows": min(n, FIDELITY_ROWS),
+            "neighbors_of": min(n, FIDELITY_ROWS) if self._asks_few(n) else n,
         }
         if backend is not None:
             attrs["umap_backend"] = backend

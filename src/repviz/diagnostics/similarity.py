@@ -66,10 +66,10 @@ class Similarity(Diagnostic):
         for dataset in (earlier.first, earlier.previous):
             _check_points(dataset, rows)
         layers = tuple(activations)
-        once = {id(points): _stored(points, rows) for points in unique(activations).values()}
-        stored = list(once.values())
+        once = {id(points): _compared(points, rows) for points in unique(activations).values()}
+        compared = list(once.values())
         number = np.array([list(once).index(id(points)) for points in activations.values()], dtype=np.int32)
-        kernels = [_kernel(points) for points in stored]
+        kernels = [_kernel(points) for points in compared]
         between = np.array([[debiased_cka(one, other) for other in kernels] for one in kernels])
         variables: dict[str, Any] = {
             "cka": (("layer", "layer_b"), between[np.ix_(number, number)], "debiased linear CKA of two layers", "1"),
@@ -83,9 +83,9 @@ class Similarity(Diagnostic):
             "point_index": ("point", rows, "rows of the sample that are compared", "index"),
             "stored": ("layer", number, "k: activations_k holds this layer", "index"),
         }
-        for k, points in enumerate(stored):
+        for k, points in enumerate(compared):
             text = "activations of the compared points, up to a shift and a rotation"
-            variables[f"activations_{k}"] = (("point", f"axis_{k}"), points, text, "of the activations")
+            variables[f"activations_{k}"] = (("point", f"axis_{k}"), points.cpu().numpy(), text, "of the activations")
         data = {
             name: (dims, values, {"long_name": text, "units": units})
             for name, (dims, values, text, units) in variables.items()
@@ -94,17 +94,17 @@ class Similarity(Diagnostic):
         return xr.Dataset(data, {"layer": names, "layer_b": names}, {"points": len(rows), "seed": self.seed})
 
 
-def _stored(points: Tensor, rows: np.ndarray) -> np.ndarray:
+def _compared(points: Tensor, rows: np.ndarray) -> Tensor:
     """The points that are compared, ``(m, min(m, d))`` float32: turned into as many axes as they can fill."""
     points = in_double_precision_device(points)
     chosen = points[torch.from_numpy(rows).to(points.device)]
     if len(rows) < chosen.shape[1]:
         chosen = principal_scores(chosen, principal_axes(chosen), len(rows)).float()
-    return chosen.cpu().numpy()
+    return chosen
 
 
-def _kernel(points: np.ndarray) -> Kernel:
-    return kernel_of_layer(torch.from_numpy(points).double())
+def _kernel(points: Tensor) -> Kernel:
+    return kernel_of_layer(points.double())
 
 
 def _with_past(
@@ -115,7 +115,8 @@ def _with_past(
     if past is None:
         return found
     known = {str(layer): int(k) for layer, k in zip(past["layer"].values, past["stored"].values, strict=True)}
-    then = {k: _kernel(past[f"activations_{k}"].values) for k in set(known.values())}
+    device = kernels[0].points.device
+    then = {k: _kernel(torch.from_numpy(past[f"activations_{k}"].values).to(device)) for k in set(known.values())}
     for i, layer in enumerate(layers):
         if layer in known:
             found[i] = debiased_cka(kernels[number[i]], then[known[layer]])
