@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from repviz.store.artifacts import artifact_path, error_path
-from repviz.store.seal import seal
+from tests.store.sealing import seal_anew
 
 EPOCH = 1
 
@@ -113,7 +113,7 @@ def _artifacts(canary: Path) -> dict[str, Callable[[Path], None]]:
                 with h5py.File(path, "r+") as file:
                     change(file)
                 if sealed:
-                    seal(path)
+                    seal_anew(path)
 
         return write
 

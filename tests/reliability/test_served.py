@@ -23,9 +23,9 @@ from repviz.store.artifacts import artifact_path, write_error
 from repviz.store.metrics_table import write_metrics
 from repviz.store.results_table import write_result
 from repviz.store.sample_file import read_sample, write_sample
-from repviz.store.seal import seal
 from tests.conftest import ROOT
 from tests.dashboards.synthetic_run import SyntheticRun
+from tests.store.sealing import seal_anew
 
 SECRET = "only-for-the-owner-8f1d"
 RUN = "20260101_120000"
@@ -292,7 +292,7 @@ def pointing(path: Path, way: str, secret: Path) -> None:
             file.create_virtual_dataset("loss", layout)
         if way != "link to a file":
             file["loss"].dims[0].attach_scale(scale)
-    seal(path)
+    seal_anew(path)
 
 
 @pytest.mark.parametrize("way", ["raw bytes", "link to a file", "virtual dataset"])
