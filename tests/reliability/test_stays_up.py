@@ -113,9 +113,7 @@ def test_many_clients_on_a_live_run_beside_busy_cores(server, tmp_path, times):
     assert {problem.rpartition(" ")[2] for problem in problems} <= {"404", "422"}, "files that vanished or broke"
     time.sleep(1)
     assert process.num_fds() <= handles + 8
-    grown = process.memory_info().rss - memory
-    print(f"memory grew by {grown / 1e6:.1f} MB, handles by {process.num_fds() - handles}")
-    assert grown < MOST_GROWTH, "its caches may fill, and no more"
+    assert process.memory_info().rss < memory + MOST_GROWTH, "its caches may fill, and no more"
     check_states(address, broken.name)
     assert slow["manifest"][0] > clients
     if times(0, 1):
