@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from matplotlib.colors import to_hex
 
 from repviz.errors import UserError
 from repviz.run import open_run
+from repviz.store.sample_file import read_sample, write_sample
 from repviz.theme import LIGHT, class_colors
 from tests.dashboards.synthetic_run import SyntheticRun
+from tests.reliability.hostile_texts import TEXTS
 
 EPOCHS = (0, 2, 3)
 
@@ -110,3 +113,45 @@ except repviz.errors.UserError as error:
     modules, message = done.stdout.splitlines()
     assert modules == "set()"
     assert message == "a map in a notebook needs the package jupyter-scatter: pip install 'repviz[notebook]'"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A map of points whose classes, ids and texts would do harm where somebody takes them for markup."""
+    jscatter = pytest.importorskip("jscatter")
+    n = 3 * len(TEXTS)
+    made = SyntheticRun(tmp_path_factory.mktemp("runs") / "20260101_120000", n=n, classes=TEXTS, max_epochs=1)
+    every = np.array([TEXTS[i % len(TEXTS)] for i in range(n)])
+    write_sample(made.path, read_sample(made.path).assign(id=("sample", every), text=("sample", every[::-1])))
+    made.write_epoch(0)
+    made.say("finished")
+    return jscatter, open_run(made.path).map(), every
+
+
+def test_texts_are_handed_over_as_texts(hostile):
+    import ipywidgets
+
+    _, widget, every = hostile
+    drawn = widget.scatter.widget
+    assert list(widget.points["id"]) == list(every)
+    assert list(widget.points["text"]) == list(every[::-1])
+    assert drawn.tooltip_preview == "text"
+    assert drawn.tooltip_preview_type == "text", "an image's address would be fetched"
+    assert set(TEXTS) <= set(widget.points["class"].cat.categories)
+    parts = [widget]
+    while parts:
+        part = parts.pop()
+        parts += getattr(part, "children", ())
+        assert not isinstance(part, (ipywidgets.HTML, ipywidgets.HTMLMath)), "it would take texts for markup"
+        assert not getattr(part, "description_allow_html", False)
+
+
+def test_what_draws_them_makes_text_nodes_of_them(hostile):
+    """Of the script that the widget brings along, the part that is jupyter-scatter's own."""
+    jscatter, *_ = hostile
+    script = (Path(jscatter.__file__).parent / "bundle.js").read_text("utf-8")
+    own = script[script.rindex("// node_modules/") :]
+    assert len(own) > 50_000
+    assert own.count(".textContent = ") > 10
+    for taken_for_markup in ("innerHTML", "outerHTML", "insertAdjacentHTML", ".html(", "document.write", "srcdoc"):
+        assert taken_for_markup not in own

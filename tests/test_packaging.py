@@ -20,6 +20,9 @@ SOURCES = {
 }
 BESIDE = ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "constraints.txt", "MANIFEST.in")
 FOLDERS = ("src", "dashboards", "scenes", "configs", "data", "docs", "tests")
+LEFT_OVER = (".env", "notes.txt", "cached_dataset.npz", "scratch.py")
+MADE = {"PKG-INFO", "setup.cfg"}
+"""What setuptools adds to a source archive, besides ``*.egg-info``."""
 BUILD = "from setuptools import build_meta as b; b.build_wheel('out'); b.build_sdist('out')"
 
 
@@ -33,6 +36,8 @@ def built(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("*.egg-info"))
     (tree / "runs").mkdir()
     (tree / "runs" / "run.json").write_text("{}")
+    for name in LEFT_OVER:
+        (tree / name).write_text("nobody else's business")
     (tree / "out").mkdir()
     subprocess.run([sys.executable, "-c", BUILD], cwd=tree, check=True, capture_output=True)
     return tree / "out"
@@ -67,4 +72,21 @@ def test_the_source_archive_holds_what_one_needs_to_build_and_use_it(built):
     assert set(BESIDE) <= names
     for folder in ("src/repviz", "dashboards", "scenes", "configs", "data", "docs"):
         assert {f"{folder}/{name}" for name in shipped(ROOT / folder)} <= names
-    assert not [name for name in names if name.startswith(("tests", "runs")) or "__pycache__" in name]
+
+
+def test_the_source_archive_holds_nothing_else(built):
+    with tarfile.open(*built.glob("*.tar.gz")) as files:
+        assert all(member.isfile() or member.isdir() for member in files), "links may point anywhere"
+        names = {member.name.partition("/")[2] for member in files if member.isfile()}
+    ours = {name for name in names - MADE if ".egg-info/" not in name}
+    folders = {"src", "dashboards", "scenes", "configs", "data", "docs"}
+    assert {name.partition("/")[0] for name in ours} == {*BESIDE, "pyproject.toml", *folders}
+    assert ours <= tracked(), "not under version control (git add, if it belongs there)"
+
+
+def tracked() -> set[str]:
+    """Every file that git knows of."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this tree is no checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return set(listed.stdout.split("\0"))

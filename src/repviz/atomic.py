@@ -64,7 +64,7 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def write_bytes(target: Path, content: bytes) -> None:
+def write_bytes(target: Path, content: bytes | memoryview) -> None:
     """Durably replace ``target`` by ``content``."""
     with replacing(target) as temporary:
         temporary.write_bytes(content)

@@ -1,10 +1,12 @@
 """The app as a whole: independent of others, careful with what it is sent, light to import."""
 
+import ast
 import gzip
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from plotly.offline import get_plotlyjs_version
@@ -115,9 +117,11 @@ def test_a_server_for_others_takes_addresses_and_its_own_names(monkeypatch):
     assert not any(map(accepted, ["evil.example", "", "workstation.evil.example"]))
 
 
-def test_another_sites_page_may_not_post(client):
-    answer = client.post("/_dash-update-component", json={}, headers={"Origin": "http://evil.example"})
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "", "http://[", "//[x", "http://localhost.evil"])
+def test_another_sites_page_may_not_post(client, origin):
+    answer = client.post("/_dash-update-component", json={}, headers={"Origin": origin})
     assert answer.status_code == 403
+    assert "site" in answer.get_data(as_text=True)
 
 
 def test_large_bodies_are_refused(client):
@@ -135,6 +139,48 @@ def test_the_policy_forbids_every_other_origin(client):
 def test_no_callback_runs_on_the_server_and_whoever_asks_for_one_is_refused(app, client):
     assert not [name for name, callback in app.callback_map.items() if "callback" in callback]
     assert client.post("/_dash-update-component", json={"output": "app-config.data", "inputs": []}).status_code == 400
+
+
+def test_the_environment_switches_no_debug_mode_on(runs_dir, monkeypatch):
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert create_app(runs_dir).server.debug is False
+
+
+_UNPICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "diskcache"}
+
+
+def test_nothing_of_ours_that_serves_reads_pickles_or_a_cache_of_them(runs_dir):
+    code = (
+        "import sys; from repviz.dashboards.app import create_app; import repviz.dashboards.serve;"
+        f"create_app({str(runs_dir)!r});"
+        "print('diskcache' in sys.modules);"
+        "[print(m.__file__) for n, m in sys.modules.items() if n.partition('.')[0] == 'repviz' and m.__file__]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    has_cache, *files = done.stdout.splitlines()
+    assert has_cache == "False"
+    assert len(files) > 30
+    assert {"guard.py", "artifacts.py", "hdf5.py"} <= {Path(file).name for file in files}
+    found = {file: imported(Path(file).read_text()) & _UNPICKLING for file in files}
+    assert not {file: names for file, names in found.items() if names}
+
+
+def imported(source: str) -> set[str]:
+    """Top-level names of what a module imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {(node.module or "").partition(".")[0]}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("__import__", "import_module")):
+            names |= {ast.literal_eval(arg).partition(".")[0] for arg in node.args[:1] if isinstance(arg, ast.Constant)}
+    return names
+
+
+def test_imports_are_seen_wherever_they_are():
+    source = "def f():\n  import pickle.x as y\n  from dill import loads\n  import_module('joblib.z')"
+    assert imported(source) == {"pickle", "dill", "joblib"}
 
 
 def test_dash_is_not_in_debug_mode_and_errors_show_no_traceback(app, client):

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from repviz.dashboards import login
 from repviz.dashboards.app import create_app
 from repviz.dashboards.login import COOKIE, PAUSE_SECONDS, WRONG_ALLOWED, Attempts
 from repviz.dashboards.serve import make_server
@@ -66,6 +67,23 @@ def test_another_password_is_refused(app, password):
     assert answer.status_code == 403
     assert "Set-Cookie" not in answer.headers
     assert client.get("/data/runs").status_code == 401
+
+
+@pytest.mark.parametrize(("verdict", "given", "status"), [(False, "open sesame", 403), (True, "wrong", 302)])
+def test_whether_it_is_right_hangs_on_the_comparison_in_constant_time_alone(app, monkeypatch, verdict, given, status):
+    compared = []
+
+    def compare(one, other):
+        compared.append((one, other))
+        return verdict
+
+    monkeypatch.setattr(login.hmac, "compare_digest", compare)
+    client = app.test_client()
+    for attempt in (given, "", "open", "another one"):
+        compared.clear()
+        assert log_in(client, attempt).status_code == (status if attempt == given else 302 if verdict else 403)
+        ((one, other),) = compared
+        assert len(one) == len(other), "the time tells not even the length"
 
 
 def test_a_cookie_of_another_password_or_a_changed_one_does_not_count(app, runs_dir):

@@ -71,6 +71,16 @@ def test_one_error_names_folder_key_found_and_expected(tmp_path, damage, key, fo
     one_error(folder, key, found, expected)
 
 
+def put(folder: Path, key: str, content: np.ndarray | bytes | None) -> None:
+    """Have an array hold this, or these bytes, or take it away."""
+    if content is None:
+        (folder / f"{key}.npy").unlink()
+    elif isinstance(content, bytes):
+        (folder / f"{key}.npy").write_bytes(content)
+    else:
+        np.save(folder / f"{key}.npy", content)
+
+
 CONTENTS = [
     ("y_train", None, "missing; the folder has", "y_train for training data"),
     ("X_train_embed", npy_claiming("<f4", (6, 3), b"x" * 71), "72 B, but holds 71 B", "as numpy.save wrote it"),
@@ -94,12 +104,7 @@ CONTENTS = [
 )
 def test_messages_are_those_of_the_npz_form(tmp_path, key, content, found, expected):
     folder = folder_of(tmp_path, record=False)
-    if content is None:
-        (folder / f"{key}.npy").unlink()
-    elif isinstance(content, bytes):
-        (folder / f"{key}.npy").write_bytes(content)
-    else:
-        np.save(folder / f"{key}.npy", content)
+    put(folder, key, content)
     one_error(folder, key, found, expected)
 
 

@@ -117,7 +117,7 @@ def test_each_is_refused_in_a_child_of_its_own(tmp_path, times):
         message = str(caught.value)
         assert "refused, and nothing of it was run" in message, name
         assert words is None or words in message, name
-        assert "trust" not in message
+        assert "trust" not in message.replace("._read_trusting", "")  # one of the names that they ask for
         assert len(message.splitlines()) <= 3
     assert not canary.exists()
 

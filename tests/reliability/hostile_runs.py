@@ -1,8 +1,10 @@
 """A recorded run, spoilt by a stranger in one file: what would run code, exhaust the machine or be no such file."""
 
+import functools
 import io
 import json
 import pickle
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import torch
 import yaml
 
 from repviz.store.artifacts import artifact_path, error_path
-from repviz.store.seal import seal
+from tests.store.sealing import seal_anew
 
 EPOCH = 1
 
@@ -26,6 +28,26 @@ class Reduced:
 
     def __reduce__(self) -> tuple:
         return exec, (f"open({str(self.canary)!r}, 'w')",)
+
+
+class SetState:
+    """Unpickled, setting its state plants the canary."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = str(canary)
+
+    def __setstate__(self, state: dict) -> None:
+        open(state["canary"], "w").close()
+
+
+class Calls:
+    """Unpickled, it is what a function makes of the arguments."""
+
+    def __init__(self, function: Callable, args: tuple) -> None:
+        self.parts = function, args
+
+    def __reduce__(self) -> tuple:
+        return self.parts
 
 
 def spoilers(canary: Path, package: str) -> dict[str, Callable[[Path], None]]:
@@ -59,6 +81,30 @@ def _checkpoints(canary: Path, package: str) -> dict[str, Callable[[Path], None]
             for name in old.namelist():
                 new.writestr(name, pickle.dumps(bomb) if name.endswith("data.pkl") else old.read(name))
 
+    def with_more_pickles(path: Path) -> None:
+        """The archive's own pickle stays; others lie beside it, and tensors' bytes are one."""
+        content = io.BytesIO(path.read_bytes())
+        with zipfile.ZipFile(content) as old, zipfile.ZipFile(path, "w") as new:
+            for name in old.namelist():
+                new.writestr(name, pickle.dumps(bomb) if "/data/" in name else old.read(name))
+            top = old.namelist()[0].partition("/")[0]
+            for name in ("constants.pkl", "code/data.pkl", "a.debug_pkl", ".data/serialization_id"):
+                if f"{top}/{name}" not in old.namelist():
+                    new.writestr(f"{top}/{name}", pickle.dumps(bomb))
+
+    def tar(path: Path) -> None:
+        """The format of torch before 0.2: several pickles in a tar archive."""
+        path.unlink()
+        with tarfile.open(path, "w") as archive:
+            for name in ("pickle", "tensors", "storages", "sys_info"):
+                content = pickle.dumps(bomb, 2)
+                header = tarfile.TarInfo(name)
+                header.size = len(content)
+                archive.addfile(header, io.BytesIO(content))
+
+    def bare(call: object, protocol: int = 2) -> Callable[[Path], None]:
+        return each(lambda path: path.write_bytes(pickle.dumps(call, protocol)))
+
     def script(path: Path) -> None:
         torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))
 
@@ -77,6 +123,23 @@ def _checkpoints(canary: Path, package: str) -> dict[str, Callable[[Path], None]
         "a class by name": settings(_class_path=f"{package}.Make", activation={"class_path": f"{package}.Make"}),
         "a giant": settings(hidden_dims=[2**40]),
         "not a mapping": each(lambda path: torch.save([1], path)),
+        "deep in lists and mappings": with_state(lambda state: state.update(loops=[{"a": [({"b": bomb},)]}])),
+        "as a key of the weights": with_state(lambda state: state["state_dict"].update({(bomb,): 1})),
+        "other pickles beside": each(with_more_pickles),
+        "a tar archive": each(tar),
+        "a partial function": settings(dropout=functools.partial(exec, f"open({str(canary)!r}, 'w')")),
+        "a state that is set": settings(dropout=SetState(canary)),
+        "rebuilding with a function of its own": bare(
+            Calls(torch._utils._rebuild_wrapper_subclass, (Reduced(canary), torch.float32, (1,), (1,), 0, 0, "cpu", 0))
+        ),
+        "rebuilding a parameter": settings(dropout=Calls(torch._utils._rebuild_parameter, (bomb, False, {}))),
+        "rebuilding by a type": settings(
+            dropout=Calls(torch._tensor._rebuild_from_type_v2, (exec, dict, (f"open({str(canary)!r}, 'w')",), {}))
+        ),
+        "arrays of objects": settings(dropout=np.array([bomb], dtype=object)),
+        "a name where a tensor is": each(
+            lambda path: path.write_bytes(b"\x80\x02(" + pickle.dumps(bomb, 2)[2:-1] + b"X\x01\x00\x00\x00atQ.")
+        ),
     }
 
 
@@ -113,7 +176,7 @@ def _artifacts(canary: Path) -> dict[str, Callable[[Path], None]]:
                 with h5py.File(path, "r+") as file:
                     change(file)
                 if sealed:
-                    seal(path)
+                    seal_anew(path)
 
         return write
 

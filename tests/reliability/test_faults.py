@@ -6,7 +6,10 @@ import io
 import os
 import resource
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 
@@ -51,18 +54,44 @@ def test_the_nth_failing_call_leaves_the_old_or_the_new(what, module, name, tmp_
         assert not list(tmp_path.rglob(f"*{TEMPORARY_SUFFIX}"))
 
 
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes: the write that would do it fails, or writes a part."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_a_write_that_fails_at_any_byte_leaves_the_old(what, tmp_path):
+    write, read = WRITERS[what]
+    write(tmp_path, 2)
+    (path,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    size = path.stat().st_size
+    write(tmp_path, 1)
+    old = path.read_bytes()
+    for limit in sorted({0, 1, size - 1, *np.linspace(0, size - 1, 8, dtype=int).tolist()}):
+        with files_of_at_most(limit), pytest.raises(OSError, match=r"File too large|errno = 27"):
+            write(tmp_path, 2)
+        assert path.read_bytes() == old, limit
+        assert [found for found in tmp_path.rglob("*") if found.is_file()] == [path], limit
+    assert read(tmp_path) == 1
+    with files_of_at_most(size):
+        write(tmp_path, 2)
+    assert read(tmp_path) == 2
+
+
 def test_a_file_that_grows_too_large_keeps_the_system_s_reason(tmp_path):
     told, target = [], tmp_path / "a.ckpt"
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
-    try:
+    with files_of_at_most(50_000):
         DurableCheckpointIO(told.append).save_checkpoint({"small": 1}, target)
         assert not told
         DurableCheckpointIO(told.append).save_checkpoint({"weight": torch.zeros(100_000)}, target)
         with pytest.raises(OSError, match="File too large"):
             DurableCheckpointIO().save_checkpoint({"weight": torch.zeros(100_000)}, target)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [error.errno for error in told] == [errno.EFBIG]
     assert DurableCheckpointIO().load_checkpoint(target) == {"small": 1}
     assert os.listdir(tmp_path) == ["a.ckpt"]

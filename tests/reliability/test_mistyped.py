@@ -47,6 +47,15 @@ OUT_OF_RANGE = {
     "checkpoint_every_n_epochs": [0, -1],
     "diagnostics": ["sometimes", "Offline"],
 }
+OF_THE_MACHINE = {
+    "trainer.devices": [0, -2, "nine"],
+    "trainer.num_nodes": [0, -1],
+    "trainer.precision": ["17", 17, "bf15-mixed"],
+    "trainer.accelerator": ["warp"],
+    "trainer.strategy": ["nope"],
+    "runtime.float32_matmul_precision": ["ultra"],
+}
+"""Out of range on a machine without accelerators too, where the shipped values of these cannot be had."""
 
 
 class Trained(Exception):
@@ -155,4 +164,16 @@ def test_every_key_and_value_put_wrong_is_named(one_parser, tmp_path, capsys, ti
     found = [fails(*case, tmp_path, capsys) for case in chosen]
     wrong = [failure for failure in found if failure]
     assert not wrong, "\n".join(wrong)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_the_machine_is_asked_for_is_named(one_parser, tmp_path, capsys):
+    found = []
+    for name, values in OF_THE_MACHINE.items():
+        block, key = name.split(".")
+        for bad in values:
+            content: dict[str, Any] = {"trainer": {"accelerator": "cpu"}}
+            content.setdefault(block, {})[key] = bad
+            found.append(fails(f"{name}: {bad!r}", content, [key], True, tmp_path, capsys))
+    assert not (wrong := [failure for failure in found if failure]), "\n".join(wrong)
     assert not (tmp_path / "runs").exists()

@@ -23,9 +23,9 @@ from repviz.store.artifacts import artifact_path, write_error
 from repviz.store.metrics_table import write_metrics
 from repviz.store.results_table import write_result
 from repviz.store.sample_file import read_sample, write_sample
-from repviz.store.seal import seal
 from tests.conftest import ROOT
 from tests.dashboards.synthetic_run import SyntheticRun
+from tests.store.sealing import seal_anew
 
 SECRET = "only-for-the-owner-8f1d"
 RUN = "20260101_120000"
@@ -66,6 +66,7 @@ def targets(folder: Path) -> list[str]:
     """Places outside: what an attempt may name to get there."""
     climbing = ["../secret.txt", "../outside", "../../etc/passwd", f"{RUN}/../../secret.txt", "..", ".", "../runs/.."]
     absolute = [str(folder / "secret.txt"), str(folder / "outside"), "/etc/passwd", f"file://{folder}/secret.txt", "//"]
+    absolute += ["http://[", "//[x"]
     odd = ["..\\secret.txt", "....//secret.txt", "..;/secret.txt", "..%2fsecret.txt", "%2e%2e/outside", "~", "$HOME"]
     odd += ["\uff0e\uff0e\u2215secret.txt", "..\u2044outside", "\u202e..", "..\x00", f"{RUN}\x00/../.."]
     odd += ["\xff..", "\r\nX: y", "\ufeff..", "e\u0301", "\x7f"]
@@ -148,12 +149,51 @@ def wrong_with(answer) -> str | None:
     return None
 
 
-def test_nothing_leaves_by_any_address(app, folder, times):
-    client, known = app.server.test_client(), list(dict.fromkeys(addresses(app, folder)))
+def state_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Everything in a folder: mode, time of the last change in ns, content."""
+    found = {}
+    for path in [folder, *folder.rglob("*")]:
+        seen = path.stat()
+        found[str(path)] = seen.st_mode, seen.st_mtime_ns, b"" if path.is_dir() else path.read_bytes()
+    return found
+
+
+def test_nothing_leaves_by_any_address_and_nothing_is_written(app, folder, times):
+    clients = [app.server.test_client(), create_app(folder / "runs").server.test_client()]
+    known = list(dict.fromkeys(addresses(app, folder)))
     assert len(known) > 5_000
     chosen = random.Random(0).sample(known, times(500, 10_000))
-    answers = ((address, wrong_with(asked(client, address))) for address in chosen)
+    before = state_of(folder)
+    answers = ((address, wrong_with(asked(clients[i % 2], address))) for i, address in enumerate(chosen))
     assert not (found := [f"{address[:200]}: {wrong}" for address, wrong in answers if wrong]), "\n".join(found)
+    assert state_of(folder) == before
+
+
+def selections(folder: Path) -> Iterator[bytes]:
+    """Bodies for what draws figures: the places outside, and sets of rows that are too large or are none."""
+    yield from (text.encode("utf-8", "surrogateescape") for text in targets(folder))
+    yield from (b"", b"\xff\xfe", b"r\xff", b"b\xc3\x28", b"\x00" * 1000, b"r" + b"\xd9\xa3", b"{", b"[" * 100_000)
+    yield from (json.dumps(list(range(200_000))).encode(), ",".join(map(str, range(100_000))).encode())
+    yield from (b"r" + b".".join([b"0"] * 200_000), b"b" + b"_" * 600_000, b"b" + b"A" * 600_000, b"b====", b"ba")
+    yield from (b"rzzzzzzzzz", b"rzzzzzzzzz-zzzzzzzzz", b"r0-zzzzz", b"r0-2dqcu", b"r" + b"9" * 5_000, b"9" * 4_300)
+    yield from (b"r-1", b"-1", b"r1--1", b"r-1-1", b"r1-", b"[-1]", b"[1, 1, 1]", b"1,1,1", b"r0.0.", b"r1e9", b"NaN")
+    yield b"r" + b"0" * 1_000_001
+
+
+def test_nothing_leaves_by_the_selection_of_a_figure(app, folder):
+    client, before = app.server.test_client(), state_of(folder)
+    taking = [rule.rule for rule in app.server.url_map.iter_rules() if {"GET", "POST"} <= rule.methods]
+    assert len(taking) >= 2
+    codes = set()
+    for rule in taking:
+        address = rule.replace("<run>", RUN).replace("<name>", "prediction").replace("<int:epoch>", "0")
+        assert "<" not in address
+        for body in selections(folder):
+            answer = client.post(address, data=body)
+            codes.add(answer.status_code)
+            assert wrong_with(answer) is None, (address, body[:100])
+    assert codes == {200, 404, 413}, "some are drawn, the others refused"
+    assert state_of(folder) == before
 
 
 def test_nothing_leaves_by_any_callback(app, folder):
@@ -252,7 +292,7 @@ def pointing(path: Path, way: str, secret: Path) -> None:
             file.create_virtual_dataset("loss", layout)
         if way != "link to a file":
             file["loss"].dims[0].attach_scale(scale)
-    seal(path)
+    seal_anew(path)
 
 
 @pytest.mark.parametrize("way", ["raw bytes", "link to a file", "virtual dataset"])

@@ -9,7 +9,7 @@ import xarray as xr
 
 from repviz.store.errors import DamagedFileError, NewerFormatError
 from repviz.store.hdf5 import describe_dataset, read_dataset, write_dataset
-from repviz.store.seal import seal
+from tests.store.sealing import seal_anew
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -74,7 +74,7 @@ def test_a_description_names_everything_and_reads_no_array(tmp_path, dataset):
     content = bytearray(path.read_bytes())
     content[offset] ^= 0xFF
     path.write_bytes(content)
-    seal(path)
+    seal_anew(path)
     described = describe_dataset(path)
     assert set(described) == set(dataset.variables)
     for name, (dimensions, _, attributes) in described.items():
@@ -115,7 +115,7 @@ def test_a_flipped_bit_in_the_numbers_is_damage(tmp_path, dataset):
         read_dataset(path)
     with h5py.File(path) as file, pytest.raises(OSError, match="filter"):  # plain h5py notices it too
         file["coordinates"][()]
-    seal(path)
+    seal_anew(path)
     with pytest.raises(DamagedFileError, match=r"a\.h5"):
         read_dataset(path)
 
@@ -142,7 +142,7 @@ def test_a_later_format_is_refused_naming_the_version_to_install(tmp_path, datas
     write_dataset(tmp_path / "a.h5", dataset, {"repviz_version": "9.9"})
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file.attrs["format_version"] = 99
-    seal(tmp_path / "a.h5")
+    seal_anew(tmp_path / "a.h5")
     with pytest.raises(NewerFormatError, match=r"format 99.*repviz 9\.9"):
         read_dataset(tmp_path / "a.h5")
 

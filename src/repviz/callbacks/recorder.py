@@ -24,6 +24,7 @@ from repviz.callbacks.after_run import AfterRun, run_after
 from repviz.callbacks.checkpoints import LAST, CheckpointKeeper
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.callbacks.founding_files import FoundingFiles
 from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.looking import present_unit_order
 from repviz.callbacks.number_log import NumberLog
@@ -114,6 +115,7 @@ class RunRecorder(Checkpoint):
         self._started = time.monotonic()
         self._heartbeat: Heartbeat | None = None
         self._disk = Persistence()
+        self._founding: FoundingFiles | None = None
         self._meeting: Meeting | None = None
         self._termination = Termination()
         self._shared: SharedLook | None = None
@@ -286,6 +288,7 @@ class RunRecorder(Checkpoint):
         }
         self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
         self._heartbeat.start()
+        self._founding = FoundingFiles(self.run_dir)
 
     def _subject(
         self,
@@ -345,6 +348,7 @@ class RunRecorder(Checkpoint):
         self._disk.begin()
         if trainer.is_global_zero:
             with self._disk.trying():
+                self._founding.restore()
                 write_metrics(self.run_dir, self._rows)
         self.keeper.save(trainer, self.run_dir, epoch, is_best=is_best, disk=self._disk)
         if trainer.is_global_zero:

@@ -6,6 +6,7 @@ chunk with a Fletcher-32 checksum of its own, which plain h5py checks too. Strin
 Dimensions are HDF5 dimension scales, booleans int8 with ``dtype="bool"``, as netCDF has it.
 """
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from repviz.atomic import replacing
+from repviz.atomic import write_bytes
 from repviz.store.errors import DamagedFileError, NewerFormatError
 from repviz.store.seal import USER_BLOCK, BrokenSealError, is_sealed, seal
 from repviz.store.unsealed import sealed_copy
@@ -32,13 +33,17 @@ _HIDDEN = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid"}
 def write_dataset(path: Path, dataset: xr.Dataset, attributes: Mapping[str, Any]) -> None:
     """Write ``dataset`` atomically to ``path``; ``attributes`` join the dataset's own at the root.
 
+    The library writes to memory: of a full disk it makes an error of its own, and cannot close the file any more.
+
     Raises:
+        OSError: the disk does not take it.
         TypeError: a variable or attribute is of a type that HDF5 does not hold.
     """
-    with replacing(path) as temporary:
-        with h5py.File(temporary, "w", userblock_size=USER_BLOCK) as file:
-            _write(file, dataset, attributes)
-        seal(temporary)
+    content = io.BytesIO()
+    with h5py.File(content, "w", userblock_size=USER_BLOCK) as file:
+        _write(file, dataset, attributes)
+    seal(content)
+    write_bytes(path, content.getbuffer())
 
 
 def read_dataset(path: Path, names: Iterable[str] | None = None) -> xr.Dataset:

@@ -19,19 +19,18 @@ class BrokenSealError(Exception):
     """The file is not what was sealed."""
 
 
-def seal(path: Path) -> None:
+def seal(file: BinaryIO) -> None:
     """Write the checksum of what follows the user block into it.
 
     Raises:
         ValueError: the file was made without a user block.
     """
-    with path.open("r+b") as file:
-        file.seek(USER_BLOCK)
-        if file.read(len(_HDF5)) != _HDF5:
-            raise ValueError(f"{path} has no user block of {USER_BLOCK} bytes before its HDF5 signature")
-        block = _block(file)
-        file.seek(0)
-        file.write(block)
+    file.seek(USER_BLOCK)
+    if file.read(len(_HDF5)) != _HDF5:
+        raise ValueError(f"there is no user block of {USER_BLOCK} bytes before the HDF5 signature")
+    block = _block(file)
+    file.seek(0)
+    file.write(block)
 
 
 def is_sealed(path: Path) -> bool:

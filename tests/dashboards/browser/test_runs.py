@@ -1,5 +1,6 @@
 """The table of runs, comparing, configuration and log; the password."""
 
+import shutil
 import threading
 
 import numpy as np
@@ -38,8 +39,15 @@ def names(page):
 
 def test_runs_are_searched_sorted_pinned_opened_and_compared(watched, two, shots):
     first, second = two
+    broken = two[first].path.with_name("20250303_000000")
+    broken.mkdir()
+    (broken / "run.json").write_text("{ this is no JSON")
     page = watched.open(two[first], "page=runs")
     page.locator(".runs tbody tr").first.wait_for(timeout=SLOW)
+    expect(page.locator(".runs tbody tr", has_text=broken.name).locator(".badge-damaged")).to_have_text("damaged")
+    assert page.locator(".runs .badge-damaged").count() == 1
+    page.screenshot(path=shots / "runs_one_damaged.png")
+    shutil.rmtree(broken)
     page.get_by_label("search the runs").fill("2025030 lr=0.")
     assert names(page) == [second, first]
     page.get_by_role("button", name="best val accuracy").click()
