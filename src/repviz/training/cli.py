@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval, PositiveInt
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
@@ -36,6 +37,7 @@ from repviz.errors import UserError
 from repviz.model.classifier import EmbeddingClassifier
 from repviz.store.metrics_table import COLUMNS
 from repviz.store.run_folder import CONFIG_FILE, run_of_checkpoint
+from repviz.training.checkpoint_io import DurableCheckpointIO
 from repviz.training.parser import Parser
 from repviz.training.predictions import PredictionWriter
 from repviz.training.random_state import RandomState
@@ -165,7 +167,10 @@ class RepvizCLI(LightningCLI):
         settings = {**self._get(self.config_init, "trainer", default={}), **kwargs}
         if settings["enable_progress_bar"] is None:
             settings["enable_progress_bar"] = sys.stdout.isatty()
-        return self._instantiate_trainer(settings, callbacks)
+        trainer = self._instantiate_trainer(settings, callbacks)
+        if self.subcommand != "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = DurableCheckpointIO()  # Lightning's own heeds torch's variable of trust
+        return trainer
 
     def _wanted(self, callback: Callback) -> bool:
         """Whether the callback's block is on, after the switch for all diagnostics has set its mode."""
