@@ -1,7 +1,7 @@
 # The commands of a developer, and of someone who wants to see it run. Needs Python 3.11 or later with venv.
 #   make demo               train on the sample data and watch it in the browser
 #   make demo HEADLESS=1    the same without the dashboard; fails if a diagnostic failed
-#   make test               the test suite, two at a time (WORKERS=0: in one process)      make lint    style
+#   make test               the test suite, three at a time (WORKERS=0: in one process)      make lint    style
 #   make bench              measure against peers and floors, write benchmarks/RESULTS.md (ONLY="training probe": a part)
 #   make scenes             films of the newest run, drawn with Manim
 #   make demo TORCH_INDEX=https://...   take torch from another package index (a CUDA build, say)
@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 RUNS ?= runs
 CONFIG ?= configs/concat.yaml
 PORT ?= 8050
-WORKERS ?= 2
+WORKERS ?= 3
 # Tests of readers whose promise is about 10,000 mutants.
 MUTATED := tests/data/test_npz_members.py tests/data/test_unpickling.py
 ARGS ?=

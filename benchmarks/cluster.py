@@ -1,6 +1,6 @@
 """``repviz diagnose --scheduler``: one Dask worker against several, one thread each, on the same list of tasks.
 
-    python benchmarks/cluster.py [--data FILE.npz] [--workers CORES] [--epochs 12] [--points 6000] [--repeats 3]
+    python benchmarks/cluster.py [--data FILE.npz] [--workers CORES] [--epochs 12] [--points 6000] [--repeats 5]
 
 Trains once without looking, then diagnoses copies of that run: with one worker and with several, in turn, on workers
 that are up and have imported everything. In the end once more with several, one of which is killed on the way. Bars:
@@ -148,7 +148,7 @@ def noting_what_is_sent(sizes: list[int]) -> Iterator[None]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run and print; 0 when the bars are met."""
-    parser = arguments(__doc__, repeats=3, data=True)
+    parser = arguments(__doc__, repeats=5, data=True)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--points", type=int, default=6_000)

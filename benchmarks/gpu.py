@@ -4,10 +4,11 @@
 
 Training 384-2048-2048-2048-20 on made rows: ``repviz fit`` without diagnostics beside a hand-written loop whose data
 lie on the device and which computes the same metrics, both eager; ``repviz fit`` keeps one checkpoint, at the end.
-Beside it, without a bar: bfloat16, TF32, and ``torch.compile``. Landscape 101 x 101 of 384-512-256-20 on 1,024 points
-beside a forward pass per grid point. Probes of five layers on 20,000 points. UMAP maps of one layer, the first and the
-next epoch's, by TorchDR beside umap-learn, neighbours found on the device for both. A run with all diagnostics in the
-background beside one without. ``--device cpu --small`` goes the same ways at toy size, without bars.
+Beside it, without a bar: bfloat16, TF32 and, on a GPU, ``torch.compile`` and CUDA graphs. Landscape 101 x 101 of
+384-512-256-20 on 1,024 points beside a forward pass per grid point. Probes of five layers on 20,000 points. UMAP maps
+of one layer, the first and the next epoch's, by TorchDR beside umap-learn, neighbours found on the device for both. A
+run with all diagnostics in the background beside one without. ``--device cpu --small`` goes the same ways at toy size,
+without bars. Parts that are measured one by one (``--only``) end up in one record.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from background import MOST_RATIO_ON_GPU, pair
 from gpu_parts.made import N_CLASSES, data_file, snapshot
 from landscape_parts.ways import farthest, one_forward_per_point, repviz, scene
 from report.arguments import arguments, sentence
-from report.record import Record, Row, multiples, rates, times
+from report.record import FAILED, Record, Row, multiples, rates, read, times
 from repviz.diagnostics.diagnostic import Earlier
 from repviz.diagnostics.probe import Probe
 from repviz.diagnostics.projection import Projection
@@ -30,7 +31,6 @@ from training_parts.hand_written import by_hand
 from training_parts.setting import Setting, rate, rows_of
 from training_parts.through_repviz import quieten, through_repviz
 
-PARTS = ("training", "landscape", "probe", "projection", "background")
 N_FEATURES, SAME = 384, 1e-3
 TRAINING_BARS = {4096: 0.9, 512: 0.7}
 LANDSCAPE_BAR, PROBE_BAR = 20.0, 1.0
@@ -40,6 +40,7 @@ BESIDE = {
     "bfloat16": ("--trainer.precision", "bf16-mixed"),
     "TF32": ("--runtime.float32_matmul_precision", "high"),
     "torch.compile": ("--runtime.compile", "auto"),
+    "CUDA graphs": ("--runtime.compile", "cuda_graphs"),
 }
 """Settings of ``repviz fit`` that are measured beside the eager run in single precision."""
 
@@ -52,14 +53,20 @@ def training(record: Record, sizes: dict[str, int], options: argparse.Namespace)
         for batch in TRAINING_BARS if not options.small else [min(TRAINING_BARS)]:
             setting = Setting((sizes["width"],) * 3, batch, sizes["epochs"], options.device)
             once = ("--checkpoint_every_n_epochs", str(setting.epochs))
-            found: dict[str, list[float]] = {name: [] for name in ("by hand", "repviz", *BESIDE)}
+            # Without a GPU nothing is compiled: a row of it would be one of the eager run.
+            beside = {
+                name: more
+                for name, more in BESIDE.items()
+                if options.device == "cuda" or "--runtime.compile" not in more
+            }
+            found: dict[str, list[float]] = {name: [] for name in ("by hand", "repviz", *beside)}
             for _ in range(options.repeats):
                 found["by hand"].append(rate(len(rows["train"][0]), by_hand(rows, setting)))
-                for name, more in {"repviz": (), **BESIDE}.items():
+                for name, more in {"repviz": (), **beside}.items():
                     found[name].append(rate(len(rows["train"][0]), through_repviz(data, setting, *once, *more)))
                 torch.set_float32_matmul_precision("highest")
             peer = "a hand-written device-resident loop, eager, single precision"
-            for name in ("repviz", *BESIDE):
+            for name in ("repviz", *beside):
                 what = f"training, batch {batch}" + ("" if name == "repviz" else f", {name}")
                 bar = TRAINING_BARS[batch] if name == "repviz" and not options.small else None
                 record.add(rates(what, found[name], found["by hand"], "samples/s", peer=peer, bar=bar))
@@ -136,12 +143,21 @@ def background(record: Record, sizes: dict[str, int], options: argparse.Namespac
     record.add(Row("due artifacts missing after draining", (float(len(missing)),), "files", 0, "most"))
 
 
+PARTS = {
+    "training": training,
+    "landscape": landscape,
+    "probe": probe,
+    "projection": projection,
+    "background": background,
+}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure and print; 0 when the bars are met, or when there is no GPU."""
     parser = arguments(__doc__, data=True)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--small", action="store_true", help="toy sizes and no bars, to see that all of it works")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
+    parser.add_argument("--only", nargs="+", choices=[*PARTS], default=[*PARTS], help="parts to measure")
     options = parser.parse_args(argv)
     sizes = SMALL if options.small else SIZES
     said = {"rows": f"{sizes['rows']:,}", "device": options.device, "size": "toy" if options.small else "full"}
@@ -150,15 +166,26 @@ def main(argv: list[str] | None = None) -> int:
         record.not_measured = "there is no CUDA GPU on this machine"
         return record.finish(options.results)
     quieten()
+    keep_other_parts(record, options.results)
+    problems = []
     for name in options.only:
-        {
-            "training": training,
-            "landscape": landscape,
-            "probe": probe,
-            "projection": projection,
-            "background": background,
-        }[name](record, sizes, options)
-    return record.finish(options.results)
+        try:
+            PARTS[name](record, sizes, options)
+        except Exception as error:  # what else was measured on a machine that is lent for minutes stays
+            problems.append(f"{name}: {type(error).__name__}: {error}")
+        record.failed = "; ".join(problems)
+        code = record.finish(options.results)
+    return FAILED if problems else code
+
+
+def keep_other_parts(record: Record, results: Path) -> None:
+    """Go on from a record of the same code, machine and conditions; what is measured again replaces its row."""
+    path = results / f"{record.name}.json"
+    if not path.exists():
+        return
+    known = read(path)
+    if (known.commit, known.machine, known.conditions) == (record.commit, record.machine, record.conditions):
+        record.rows.extend(known.rows)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Looking inline in a training of several processes: shared out among them, against rank zero looking alone.
 
-    python benchmarks/ranks.py [--data FILE.npz] [--processes 2] [--epochs 6] [--points 2000] [--repeats 3]
+    python benchmarks/ranks.py [--data FILE.npz] [--processes 2] [--epochs 6] [--points 2000] [--repeats 5]
 
 Every diagnostic after every epoch, DDP over gloo on the CPU, one thread in each process. Measured: the time until the
 last epoch was looked at, less that of the same training without looking. Bars: the stall is shorter, and the artifacts
@@ -75,7 +75,7 @@ def furthest(one: Run, other: Run) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run and print; 0 when the bars are met."""
-    parser = arguments(__doc__, repeats=3, data=True)
+    parser = arguments(__doc__, repeats=5, data=True)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--points", type=int, default=2_000)

@@ -4,7 +4,8 @@
 
 Everything is made without training. Times are of the processor (the server's in this process, the browser's of its main
 thread with the calls that draw left out), so that a busy machine tells nearly the same. The bar of each line: an item
-(a point, an epoch, a class, a run) costs at most twice as much at the largest size as at the size before it.
+(a point, an epoch, a class, a run) costs at most twice as much at the largest size as at the size before it. What
+is done again at every epoch ("with each epoch") must as a whole cost at most twice as much.
 """
 
 import os
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     for costs in found:
         record.add(
             Row(
-                f"growth per {costs.item.strip()}: {costs.what}, {at_sizes(costs)}",
+                f"growth {'with each' if costs.recurring else 'per'} {costs.item}: {costs.what}, {at_sizes(costs)}",
                 (costs.growth,),
                 "x",
                 MOST_GROWTH,

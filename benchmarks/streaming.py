@@ -1,12 +1,13 @@
 """Training on more embeddings than one wants in memory: peak resident memory, rate, and the same metrics.
 
-    python benchmarks/streaming.py [--gigabytes 6] [--subset-gigabytes 1] [--epochs 1] [--batch 512] [--threads 2]
+    python benchmarks/streaming.py [--gigabytes 6] [--subset-gigabytes 1] [--epochs 1] [--batch 512] [--repeats 5]
 
 Makes a folder of class-dependent random embeddings, 384 wide, float32, in blocks, and a smaller one of the same kind.
-Three trainings, each in a process of its own, without diagnostics: the smaller one in memory, the smaller one streamed,
-the large one streamed. Samples per second are those of training epochs alone (the first epoch in memory warms up), and
-before each streamed epoch the folder is dropped from the system's cache of files, so that it comes from the disk. Peak
-memory is the process's own (VmHWM), from start to end: checks, scaling, training, validation, and the baseline.
+Trainings, each in a process of its own, without diagnostics: the smaller one in memory and streamed, in turn, then
+the large one streamed, once. Samples per second are those of training epochs alone (the first epoch in memory warms
+up), and before each streamed epoch the folder is dropped from the system's cache of files, so that it comes from the
+disk. Peak memory is the process's own (VmHWM), from start to end: checks, scaling, training, validation, and the
+baseline.
 Bars: under 2 GB on the large folder; at least 0.7 of the in-memory rate; a checkpoint has the same validation metrics
 streamed as in memory, and the smaller trainings end within 0.01 of each other's accuracy. Six gigabytes take some
 minutes; a smaller size is good for a first look, not for the bars.
@@ -29,7 +30,7 @@ from lightning.pytorch import Callback, Trainer
 from numpy.lib.format import open_memmap
 
 from report.arguments import arguments, sentence
-from report.record import Record, Row
+from report.record import Record, Row, rates
 
 WIDTH, CLASSES, VAL_ROWS, BLOCK = 384, 20, 20_000, 65_536
 MOST_GB, SHARE, ACCURACY_APART = 2.0, 0.7, 0.01
@@ -146,24 +147,26 @@ def measured_again(trained: Trained, loading: str) -> dict[str, float]:
 
 
 def compare(folder: Path, options: argparse.Namespace, record: Record) -> None:
-    """Train three times and note."""
+    """Train and note."""
     need = 1.2 * (options.gigabytes + options.subset_gigabytes) * 1e9
     free = shutil.disk_usage(folder).free
     if free < need:
         raise SystemExit(f"{folder} has {free / 1e9:.1f} GB free, and {need / 1e9:.1f} are needed; see --folder")
     large, small = folder / "large", folder / "small"
     print(f"{make(small, options.subset_gigabytes):,} and {make(large, options.gigabytes):,} training rows", flush=True)
-    memory = train(small, folder / "memory", "memory", options.epochs + 1, options)
-    streamed = train(small, folder / "streamed", "blocks", options.epochs + 1, options)
+    inside, outside = [], []
+    for number in range(options.repeats):
+        inside.append(train(small, folder / f"memory_{number}", "memory", options.epochs + 1, options))
+        outside.append(train(small, folder / f"streamed_{number}", "blocks", options.epochs + 1, options))
     whole = train(large, folder / "whole", "blocks", options.epochs, options)
+    memory, streamed = inside[0], outside[0]
     record.conditions |= {"rows": f"{len(np.load(large / 'y_train.npy', mmap_mode='r')):,}"}
-    for name, found in (("streamed", streamed), ("streamed, all of it", whole)):
-        record.add(
-            Row(f"samples per second, {name}, against in memory", (found.rate / memory.rate,), "x",
-                SHARE, ours=(found.rate,), theirs=(memory.rate,), absolute="samples/s")
-        )  # fmt: skip
-        cpu = found.cpu_rate / memory.cpu_rate
-        record.add(Row(f"samples per second of processor time, {name}, against in memory", (cpu,), "x"))
+    for name, found in (("streamed", outside), ("streamed, all of it", [whole] * len(inside))):
+        ours, theirs = [trained.rate for trained in found], [trained.rate for trained in inside]
+        record.add(rates(f"samples per second, {name}", ours, theirs, "samples/s", peer="in memory", bar=SHARE))
+        ours, theirs = [trained.cpu_rate for trained in found], [trained.cpu_rate for trained in inside]
+        what = f"samples per second of processor time, {name}"
+        record.add(rates(what, ours, theirs, "samples/s", peer="in memory"))
     record.add(Row("peak resident memory, streamed, all of it", (whole.peak_gb,), "GB", MOST_GB, "most"))
     record.add(Row("peak resident memory, the smaller part in memory", (memory.peak_gb,), "GB"))
     there, again = measured_again(memory, "memory"), measured_again(memory, "blocks")
@@ -178,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None and sys.argv[1:2] == [CHILD]:
         run_here(sys.argv[2:])
         return 0
-    parser = arguments(__doc__, repeats=None)
+    parser = arguments(__doc__)
     parser.add_argument("--gigabytes", type=float, default=6.0)
     parser.add_argument("--subset-gigabytes", type=float, default=1.0)
     parser.add_argument("--epochs", type=int, default=1)

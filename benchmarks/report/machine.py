@@ -11,6 +11,8 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "umap-learn", "h5py")
+_PEERS = ("torchdr", "skorch", "loss-landscapes", "distributed")
+"""Named where they are installed."""
 _OWN = ("benchmarks/results", "benchmarks/RESULTS.md")
 """What benchmarks write themselves: it does not make the measured code another one."""
 
@@ -26,6 +28,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        **{name: version for name in _PEERS if (version := _version(name))},
     }
 
 
@@ -66,6 +69,13 @@ def _busy_seconds() -> float | None:
 def _own_seconds() -> float:
     """Of this process and of those that it waited for."""
     return sum(os.times()[:4])
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _git(*words: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from .machine import Others, commit, machine
 
-MISSED, MET = 1, 0
-"""Exit codes of a benchmark; another one means that it failed."""
+MISSED, MET, FAILED = 1, 0, 2
+"""Exit codes of a benchmark; any but the first two means that it failed."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ class Record:
         self._others = Others()
 
     def add(self, row: Row) -> Row:
-        """Keep a row and print it."""
-        self.rows.append(row)
+        """Keep a row, in place of one of the same name, and print it."""
+        self.rows[:] = [known for known in self.rows if known.name != row.name] + [row]
         print(spoken(row), flush=True)
         return row
 

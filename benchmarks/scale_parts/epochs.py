@@ -35,7 +35,7 @@ def measure(table: Table, sizes: tuple[int, ...] = SIZES) -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = made(Path(folder) / RUN, n)
             opened, rows = repviz.open_run(run.path), rows_of(n)
-            table.time("write metrics.csv", "epoch", n, lambda r=rows, p=run.path: write_metrics(p, r))
+            table.time("write metrics.csv", "epoch", n, lambda r=rows, p=run.path: write_metrics(p, r), recurring=True)
             table.time("read metrics.csv", "epoch", n, lambda p=run.path: read_metrics(p))
             table.time("list the epochs of a kind", "epoch", n, lambda o=opened: o.epochs("geometry"))
             table.time("run.history", "epoch", n, lambda o=opened: o.history("geometry"), 2)
@@ -52,12 +52,13 @@ def _polled(table: Table, catalog: Catalog, run: MadeRun, n: int) -> None:
     known = manifests.of_run(catalog.find(RUN))
     time.sleep(SETTLES_S)
     table.note("the first manifest", "epoch", n, len(json.dumps(known)), "B")
-    table.time("a poll without news", "epoch", n, lambda: manifests.of_run(catalog.find(RUN)), 5)
+    table.time("a poll without news", "epoch", n, lambda: manifests.of_run(catalog.find(RUN)), 5, recurring=True)
     add_epoch(run, n)
     write_metrics(run.path, rows_of(n + 1))
     news = manifests.since(known["signature"], manifests.of_run(catalog.find(RUN)))
     rows = manifests.rows(catalog.find(RUN))[news["metrics"]["kept"] :]
-    table.note("a poll that brings an epoch", "epoch", n, len(json.dumps(news)) + len(json.dumps(rows)), "B")
+    brought = len(json.dumps(news)) + len(json.dumps(rows))
+    table.note("a poll that brings an epoch", "epoch", n, brought, "B", recurring=True)
 
 
 def rows_of(n: int) -> list[dict[str, float]]:

@@ -5,14 +5,29 @@ from pathlib import Path
 
 from dashboard_parts.browser import chromium, new_page, steps
 from dashboard_parts.made_run import MadeRun
+from gpu_parts.made import snapshot
 from repviz.dashboards.app import create_app
 from repviz.dashboards.frames import read_frames
+from repviz.diagnostics.geometry import Geometry
+from repviz.diagnostics.prediction import Prediction
+from repviz.diagnostics.probe import Probe
+from repviz.diagnostics.projection import Projection
+from repviz.diagnostics.similarity import Similarity
 from repviz.store.artifacts import artifact_path, read_artifact
 from scale_parts.costs import Table
 from scale_parts.served import RUN, serving
 
 SIZES = (10_000, 100_000, 1_000_000)
+UNITS, CLASSES = 64, 20
 EPOCHS = 5
+DIAGNOSTICS = {
+    "a map by PCA, two layers": Projection(methods=("pca",)),
+    "their geometry": Geometry(),
+    "their similarity": Similarity(),
+    "their probes": Probe(),
+    "prediction": Prediction(),
+}
+"""Every kind that looks at each point of the sample and needs neither the network nor UMAP."""
 _STEP = """async (epoch) => {
     repviz.goTo(epoch);
     const map = () => repviz.grids[0].maps[0].root.dataset.epoch;
@@ -22,7 +37,12 @@ _DRAWN = "window.repviz?.grids?.[0]?.maps[0]?.root.dataset.epoch === '0'"
 
 
 def measure(table: Table, sizes: tuple[int, ...] = SIZES) -> None:
-    """Of one layer's map."""
+    """Of one layer: what is computed of it, and its map."""
+    for n in sizes:
+        seen = snapshot(n, (UNITS, CLASSES), "cpu")
+        for name, diagnostic in DIAGNOSTICS.items():
+            diagnostic.compute(snapshot(1_000, (UNITS, CLASSES), "cpu"))  # the libraries' own start
+            table.time(name, "point", n, lambda d=diagnostic, s=seen: d.compute(s), 1)
     with chromium() as browser:
         for n in sizes:
             with tempfile.TemporaryDirectory() as folder:

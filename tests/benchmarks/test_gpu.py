@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import gpu
-from benchmarks.report.record import MET, read
+from benchmarks.report.record import FAILED, MET, read
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +35,22 @@ def test_at_toy_size_all_that_runs_in_one_process_goes_its_way(tmp_path):
     assert rows["landscape, losses off the peer's, at most"].met
     assert rows["UMAP of the next epoch, 300 points, by TorchDR"].theirs[0] > 0
     assert any(name.startswith("probes of 5 layers") for name in rows)
+
+
+def test_a_part_that_fails_takes_no_other_with_it_and_can_be_measured_again(tmp_path, monkeypatch):
+    small = ["--device", "cpu", "--small", "--repeats", "1", "--results", str(tmp_path)]
+    monkeypatch.setitem(gpu.PARTS, "landscape", lambda *_: 1 / 0)
+    assert gpu.main([*small, "--only", "landscape", "probe"]) == FAILED
+    found = read(tmp_path / "gpu.json")
+    assert found.failed == "landscape: ZeroDivisionError: division by zero"
+    (probe,) = found.rows
+    monkeypatch.undo()
+    assert gpu.main([*small, "--only", "landscape"]) == MET
+    found = read(tmp_path / "gpu.json")
+    assert not found.failed
+    assert found.rows[0] == probe
+    assert {row.what for row in found.rows[1:]} >= {"landscape 5 x 5, 64 points"}
+    assert gpu.main([*small, "--only", "probe"]) == MET
+    again = read(tmp_path / "gpu.json")
+    assert [row.what for row in again.rows].count(probe.what) == 1
+    assert len(again.rows) == len(found.rows)

@@ -20,8 +20,8 @@ from tests.dashboards.synthetic_run import SyntheticRun
 
 MOST_MS = 100
 """95 of 100 answers come within it, with make soak."""
-MOST_GROWTH = 60e6
-"""Bytes of memory beyond what it has taken when its caches have been filled once."""
+MOST_GROWTH = (60e6, 200e6)
+"""Bytes of memory beyond what it has taken at first, in seconds and in ten minutes of epochs that come: caches fill."""
 
 
 @pytest.fixture
@@ -113,8 +113,9 @@ def test_many_clients_on_a_live_run_beside_busy_cores(server, tmp_path, times):
     assert {problem.rpartition(" ")[2] for problem in problems} <= {"404", "422"}, "files that vanished or broke"
     time.sleep(1)
     assert process.num_fds() <= handles + 8
-    assert process.memory_info().rss < memory + MOST_GROWTH, "its caches may fill, and no more"
+    assert process.memory_info().rss < memory + times(*MOST_GROWTH), "its caches may fill, and no more"
     check_states(address, broken.name)
     assert slow["manifest"][0] > clients
     if times(0, 1):
+        print({name: f"{ms:.0f} ms" for name, (_, ms) in slow.items()}, process.memory_info().rss - memory)
         assert all(ms < MOST_MS for _, ms in slow.values()), slow
