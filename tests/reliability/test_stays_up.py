@@ -1,6 +1,7 @@
 """The dashboard stays up: many clients, a run that is being written, files that appear, vanish and break."""
 
 import json
+import logging
 import random
 import subprocess
 import sys
@@ -117,5 +118,6 @@ def test_many_clients_on_a_live_run_beside_busy_cores(server, tmp_path, times):
     check_states(address, broken.name)
     assert slow["manifest"][0] > clients
     if times(0, 1):
-        print({name: f"{ms:.0f} ms" for name, (_, ms) in slow.items()}, process.memory_info().rss - memory)
+        took = {name: f"{ms:.0f} ms" for name, (_, ms) in slow.items()}
+        logging.getLogger(__name__).info("%s; %.0f MB more", took, (process.memory_info().rss - memory) / 1e6)
         assert all(ms < MOST_MS for _, ms in slow.values()), slow
