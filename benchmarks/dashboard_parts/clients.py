@@ -13,7 +13,7 @@ _LIST_EVERY = 3
 
 
 class Watcher(threading.Thread):
-    """One client: the manifest each second, the list of runs each third, and whatever is new of the run."""
+    """One client: each second what is new of the manifest and of what it names, each third the list of runs."""
 
     def __init__(self, address: str, run: str, begins_after: float, until: float) -> None:
         """Args: of the server; name of the run; seconds to wait at first; when to end, by ``time.monotonic``."""
@@ -29,18 +29,23 @@ class Watcher(threading.Thread):
         """Ask until it is over."""
         time.sleep(self.begins_after)
         connection = http.client.HTTPConnection(self.server, timeout=30)
-        newest, tick = None, 0
+        known, newest, tick = None, None, 0
         while time.monotonic() < self.until:
             began = time.monotonic()
             if tick % _LIST_EVERY == 0:
                 self.ask(connection, "list of runs", "/data/runs")
-            manifest = self.ask(connection, "manifest", f"{self.of_run}/manifest")
-            if manifest:
-                self.ask(connection, "metrics", f"{self.of_run}/metrics")
-                last = json.loads(manifest)["artifacts"]["projection"]["epochs"][-1]
-                if last != newest:
-                    self.ask(connection, "frame", f"{self.of_run}/frames/umap/{last}")
-                newest = last
+            since = f"?since={known['signature']}" if known else ""
+            told = self.ask(connection, "manifest", f"{self.of_run}/manifest{since}")
+            if told:
+                told = json.loads(told)
+                if known is None or known["metrics"]["version"] != told["metrics"]["version"]:
+                    kept = told["metrics"].get("kept", 0)
+                    self.ask(connection, "metrics", f"{self.of_run}/metrics?from={kept}")
+                maps = told["artifacts"].get("projection")  # null: as before
+                if maps and maps["epochs"] and maps["epochs"][-1] != newest:
+                    newest = maps["epochs"][-1]
+                    self.ask(connection, "frame", f"{self.of_run}/frames/umap/{newest}")
+                known = told
             tick += 1
             time.sleep(max(0.0, _EVERY - (time.monotonic() - began)))
 
@@ -51,7 +56,7 @@ class Watcher(threading.Thread):
         response = connection.getresponse()
         content = response.read()
         self.took[what].append(1000 * (time.perf_counter() - began))
-        if response.status not in (200, 304):
+        if response.status not in (200, 204, 304):
             self.problems.append(f"{path}: {response.status}")
         self.tags[path] = response.headers.get("ETag", self.tags.get(path, ""))
         return content
