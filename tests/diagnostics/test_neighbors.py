@@ -61,13 +61,17 @@ def test_rows_that_single_precision_leaves_in_doubt_are_done_again(monkeypatch):
     points = torch.from_numpy(np.random.default_rng(0).normal(size=(200, 30)).astype(np.float32))
     expected = nearest_neighbors(points, 5)[0]
 
-    def coarse(rows, points, norms):  # as a product of bfloat16 factors would be
+    def coarse(rows, points, norms):
         exact = squared_distances(rows, points, norms)
-        return exact if points.dtype == torch.float64 else exact.bfloat16().float()
+        return exact if points.dtype == torch.float64 else exact.round()
 
     monkeypatch.setattr(neighbors, "squared_distances", coarse)
-    monkeypatch.setattr(neighbors, "rounding", lambda norms, width: 2**-7 * norms)
+    monkeypatch.setattr(neighbors, "rounding", lambda norms, width: torch.zeros_like(norms))
+    assert not torch.equal(nearest_neighbors(points, 5)[0], expected), "coarse ones lead astray"
+    monkeypatch.setattr(neighbors, "rounding", lambda norms, width: torch.ones_like(norms))
     assert torch.equal(nearest_neighbors(points, 5)[0], expected)
+    rows = torch.arange(199, -1, -1)
+    assert torch.equal(nearest_neighbors(points, 5, rows)[0], expected[rows])
 
 
 def test_a_point_is_not_its_own_neighbour_but_its_duplicates_are():

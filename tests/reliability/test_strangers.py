@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from repviz.cli import main
 from repviz.dashboards.app import create_app
@@ -68,6 +69,18 @@ def test_the_canary_sings_where_nobody_is_careful(canary):
 
     pickle.loads(pickle.dumps(Reduced(canary)))
     assert canary.exists()
+
+
+@pytest.mark.parametrize("command", ["validate", "predict"])
+def test_every_reading_of_a_checkpoint_says_how(command, recorded, tmp_path, monkeypatch):
+    """Also Lightning's own, of a checkpoint that nothing is wrong with, where torch is asked to trust it."""
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    asked, load = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda *args, **how: asked.append(how.get("weights_only")) or load(*args, **how))
+    out = ["--out", str(tmp_path / "p.csv")] if command == "predict" else []
+    main([command, "--ckpt-path", str(recorded / "checkpoints" / "last.ckpt"), *out])
+    assert len(asked) >= 2
+    assert set(asked) == {True}
 
 
 @pytest.mark.filterwarnings("error:Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")  # it was heard
