@@ -60,7 +60,7 @@ def descent_of(backend: Backend, device: torch.device) -> Descent:
     """The descent of a backend; umap-learn's is on the CPU whatever the device."""
     if backend == "umap-learn":
         return umap_learn
-    from repviz.diagnostics.torchdr_descent import torchdr
+    from repviz.diagnostics.optional.torchdr_descent import torchdr
 
     return partial(torchdr, device=device)
 

@@ -1,0 +1,103 @@
+"""What the README shows first works with what ``pip install .`` brings; extras are for what asks for them."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.conftest import ROOT
+
+HIDE = """
+import sys
+from importlib.machinery import PathFinder
+from importlib.metadata import MetadataPathFinder
+
+HIDDEN = set({hidden!r})
+
+class WithoutExtras:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None if name.partition(".")[0] in HIDDEN else PathFinder.find_spec(name, path, target)
+
+    @staticmethod
+    def find_distributions(context):
+        return (found for found in MetadataPathFinder.find_distributions(context)
+                if not HIDDEN & {{found.name, found.name.replace("-", "_")}})
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutExtras
+"""
+
+
+def brought_by(name: str, extras: frozenset[str] = frozenset(), seen: set | None = None) -> set[str]:
+    """Distributions that ``pip install name[extras]`` installs here, by their canonical names."""
+    seen = set() if seen is None else seen
+    if (name, extras) not in seen:
+        seen.add((name, extras))
+        try:
+            requirements = map(Requirement, distribution(name).requires or [])
+        except PackageNotFoundError:  # a part of another platform
+            requirements = []
+        for wanted in requirements:
+            if wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+                brought_by(canonicalize_name(wanted.name), frozenset(wanted.extras), seen)
+    return {found for found, _ in seen}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> dict[str, str]:
+    """An environment for processes in which nothing can be imported that repviz itself does not require."""
+    there = brought_by("repviz")
+    hidden = sorted(
+        module
+        for module, owners in packages_distributions().items()
+        if not any(canonicalize_name(owner) in there for owner in owners) and not module.startswith(("_", "tests"))
+    )
+    assert {"pytest", "torchdr"} <= set(hidden), "the extras are not installed: this test would show nothing"
+    assert not {"torch", "lightning", "umap", "dash", "repviz"} & set(hidden)
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "sitecustomize.py").write_text(HIDE.format(hidden=hidden))
+    return {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+
+
+def repviz(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "repviz", *arguments], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_extras_are_hidden(plain):
+    done = subprocess.run([sys.executable, "-c", "import torchdr"], env=plain, capture_output=True, text=True)
+    assert "No module named 'torchdr'" in done.stderr
+
+
+def test_a_run_with_the_shipped_settings_its_checks_and_its_exports(plain, tmp_path: Path, packages):
+    runs = str(tmp_path / "runs")
+    repviz(
+        plain, "fit", "--config", "configs/concat.yaml", "--data.path", str(packages), "--runs-dir", runs,
+        "--model.hidden_dims", "[16]", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu",
+    )  # fmt: skip
+    repviz(plain, "verify", "--runs-dir", runs)
+    (run,) = (tmp_path / "runs").iterdir()
+    assert repviz(plain, "runs", "--runs-dir", runs).count(run.name) == 1
+    repviz(plain, "diagnose", "--run-dir", str(run))
+    repviz(plain, "data", "inspect", str(packages))
+    for what in ("report", "video", "npz"):
+        repviz(plain, "export", what, "--run-dir", str(run))
+
+
+def test_the_dashboard(plain, tmp_path):
+    code = f"""
+from repviz.dashboards.app import create_app
+client = create_app({str(tmp_path)!r}).server.test_client()
+assert client.get("/", headers={{"Host": "127.0.0.1"}}).status_code == 200
+assert client.get("/data/runs", headers={{"Host": "127.0.0.1"}}).json["runs"] == []
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
