@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
+from repviz.dashboards.shared import Shared
+
 Stamp = tuple[int, int, int]
 
 
@@ -16,16 +18,26 @@ class BoundedCache:
         """Args: how much the values may take together."""
         self._max_bytes = max_bytes
         self._bytes = 0
+        self._shared = Shared()
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, tuple[Hashable, int, Any]] = OrderedDict()
 
     def get(self, key: Hashable, stamp: Hashable, make: Callable[[], Any], n_bytes: Callable[[Any], int]) -> Any:
-        """``make()``, or what it gave before for ``key`` and the same ``stamp``; errors are not remembered."""
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None and entry[0] == stamp:
-                self._entries.move_to_end(key)
-                return entry[2]
+        """``make()``, or what it gave before for ``key`` and the same ``stamp``; errors are not remembered.
+
+        Threads that ask for the same at the same time get what one of them makes.
+        """
+        entry = self._kept(key, stamp)
+        if entry is None:
+            entry = self._shared.get((key, stamp), lambda: self._entry(key, stamp, make, n_bytes))
+        return entry[2]
+
+    def _entry(
+        self, key: Hashable, stamp: Hashable, make: Callable[[], Any], n_bytes: Callable[[Any], int]
+    ) -> tuple[Hashable, int, Any]:
+        kept = self._kept(key, stamp)  # another thread may have made it meanwhile
+        if kept is not None:
+            return kept
         value = make()
         size = n_bytes(value)
         with self._lock:
@@ -35,7 +47,15 @@ class BoundedCache:
                 self._bytes += size
             while self._bytes > self._max_bytes:
                 self._drop(next(iter(self._entries)))
-        return value
+        return stamp, size, value
+
+    def _kept(self, key: Hashable, stamp: Hashable) -> tuple[Hashable, int, Any] | None:
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or entry[0] != stamp:
+                return None
+            self._entries.move_to_end(key)
+            return entry
 
     def peek(self, key: Hashable) -> Any:
         """The value kept for ``key``, whatever its stamp; None where there is none."""

@@ -6,6 +6,7 @@ out of the runs folder is treated as if it were not there.
 
 import os
 import stat
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,13 @@ class RunFiles:
         self.path = path
         self._root = runs_dir
         self._listed = listed
+        self._taken: dict[str, Listing] | None = None
+
+    def at_one_moment(self) -> "RunFiles":
+        """The same run, each of whose folders is looked at once: all that is said of a kind fits together."""
+        run = RunFiles(self.path, self._root, self._listed)
+        run._taken = {}
+        return run
 
     @property
     def name(self) -> str:
@@ -141,6 +149,13 @@ class RunFiles:
 
     def listing(self, kind: str) -> Listing:
         """The files of ``kind`` as they are named; none for a kind that is not there."""
+        if self._taken is None:
+            return self._listing(kind)
+        if kind not in self._taken:
+            self._taken[kind] = self._listing(kind)
+        return self._taken[kind]
+
+    def _listing(self, kind: str) -> Listing:
         within = kind in self._folders() and is_within(self.path / ARTIFACTS / kind, self._root)
         return self._listed.folder(self.path / ARTIFACTS / kind) if within else Listing({}, {}, frozenset())
 
@@ -159,10 +174,12 @@ class RunFiles:
         """
         return {epoch: path for epoch, (path, _) in self.stamped(kind).items()}
 
-    def stamped(self, kind: str) -> dict[int, tuple[Path, Stamp]]:
-        """``files``, each with what tells one version of it from the next."""
-        listing, found = self.listing(kind), {}
+    def stamped(self, kind: str, known: Mapping[int, Stamp] | None = None) -> dict[int, tuple[Path, Stamp]]:
+        """``files``, each with what tells one version of it from the next, without the versions that are ``known``."""
+        listing, known, found = self.listing(kind), known or {}, {}
         for epoch, stamp in listing.artifacts.items():
+            if epoch in known and known[epoch] == stamp:
+                continue
             path = artifact_path(self.path, kind, epoch)
             # Their folder lies where it must: only a link can still lead elsewhere.
             if path.name not in listing.links or is_within(path, self._root):

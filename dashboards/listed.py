@@ -13,8 +13,12 @@ from typing import Any
 from repviz.dashboards.cache import BoundedCache, Stamp
 from repviz.store import artifacts
 
-_SETTLED_NS = 2_000_000_000
-"""A folder that has changed less long ago may change again within the same tick of the file system's clock."""
+_COARSE_S = 2.0
+_FINE_S = 0.1
+"""A folder may change again within the same tick of its file system's clock, which can be that long.
+
+The first is for file systems that know whole seconds only (FAT: every second one), the second for all others.
+"""
 _ENTRY_BYTES = 400
 
 
@@ -50,6 +54,7 @@ class Listed:
         self._listings = BoundedCache(max_bytes)
         self._contents = BoundedCache(max_bytes // 8)
         self._unsettled = itertools.count()
+        self._first_seen: dict[Path, tuple[int, float]] = {}
 
     def folder(self, path: Path) -> Listing:
         """What is in the folder at ``path``; nothing where there is none.
@@ -60,9 +65,24 @@ class Listed:
             status = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return Listing({}, {}, frozenset())
-        settled = time.time_ns() - status.st_mtime_ns > _SETTLED_NS
+        settled = self._is_settled(path, status.st_mtime_ns)
         stamp = (status.st_mtime_ns, status.st_ino, None if settled else next(self._unsettled))
         return self._listings.get(path, stamp, lambda: _listing(path), lambda found: _ENTRY_BYTES * (1 + found.n_files))
+
+    def _is_settled(self, path: Path, modified_ns: int) -> bool:
+        """Whether every later change of the folder will show in its time.
+
+        A folder that is written to again and again becomes so soon after each change, by this process's own clock:
+        that of a file server may differ.
+        """
+        if time.time_ns() - modified_ns > _COARSE_S * 1e9:
+            self._first_seen.pop(path, None)
+            return True
+        now = time.monotonic()
+        seen = self._first_seen.get(path)
+        if seen is None or seen[0] != modified_ns:
+            self._first_seen[path] = seen = (modified_ns, now)
+        return now - seen[1] > (_FINE_S if modified_ns % 1_000_000_000 else _COARSE_S)
 
     def content(self, path: Path, stamp: Stamp, read: Callable[[], Any]) -> Any:
         """What ``read()`` makes of a file that ``folder`` has listed with ``stamp``: read once, and small."""

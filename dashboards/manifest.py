@@ -3,7 +3,6 @@
 import hashlib
 import math
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 
 from repviz.dashboards.cache import BoundedCache, FileCache, Stamp, stamp_of, stamp_or_none
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
+from repviz.dashboards.extents import Extents
 from repviz.dashboards.frames import KIND, header_of, n_bytes, read_frames
 from repviz.dashboards.listed import version_of
 from repviz.dashboards.news import since
+from repviz.dashboards.shared import Shared
 from repviz.dashboards.values import values_of
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError
 from repviz.store.listing import best_row
@@ -40,16 +41,19 @@ class Manifests:
         self._look_seconds = look_seconds
         self._catalog = catalog
         self._frames = frames
-        self._extents: dict[Path, tuple[Stamp, dict[str, dict[str, list[float]]]]] = {}
+        self._extents = Extents(KIND, self._boxes_in)
+        self._shared = Shared()
         self._listed: dict[Path, tuple[Stamp, list[dict[str, str]]]] = {}
         self._tables = FileCache(64_000_000)
         self._ended = BoundedCache(32_000_000)
         self._told = BoundedCache(64_000_000)
-        self._boxes: dict[Path, tuple[str, dict[str, dict[str, list[float]]]]] = {}
         self._lock = threading.Lock()
 
     def of_runs(self) -> list[dict[str, Any]]:
         """One short entry per run, newest first."""
+        return self._shared.get("runs", self._of_runs)
+
+    def _of_runs(self) -> list[dict[str, Any]]:
         return [self.kept_of_ended(run, "list", partial(self._entry, run)) for run in self._catalog.runs()]
 
     def kept_of_ended(self, run: RunFiles, what: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -63,7 +67,10 @@ class Manifests:
         return make() if entry.get("state") in ("running", "damaged") else entry
 
     def of_run(self, run: RunFiles) -> dict[str, Any]:
-        """What a page has to know of ``run``; equal content has an equal ``signature``."""
+        """What a page has to know of ``run``; equal content has an equal ``signature``. It is not to be written to."""
+        return self._shared.get(run.path, lambda: self._of_run(run.at_one_moment()))
+
+    def _of_run(self, run: RunFiles) -> dict[str, Any]:
         content: dict[str, Any] = {"run": run.name, "problems": []}
         info = self._info(run, content)
         content |= {key: info.get(key) for key in _RUN_FACTS if key in info}
@@ -78,7 +85,7 @@ class Manifests:
         content["baseline"] = self._baseline(run, content)
         content["errors"] = _errors(run)
         content["sample"] = self._sample_version(run)
-        content["extents"] = self._all_extents(run, self._look_seconds)
+        content["extents"] = self._extents.of_run(run, self._look_seconds)
         content["signature"] = self._signature(run, content)
         self._told.get(content["signature"], None, lambda: (content, rows), _content_bytes)
         return content
@@ -188,43 +195,14 @@ class Manifests:
 
     def look_ahead(self, run: RunFiles, seconds: float) -> None:
         """Look into the maps of ``run`` for so long: the first page then need not, and its maps keep their boxes."""
-        self._all_extents(run, seconds)
+        self._extents.of_run(run, seconds)
 
-    def _all_extents(self, run: RunFiles, seconds: float) -> dict[str, dict[str, list[float]]]:
-        """Per method and layer the box that holds the map of every epoch known so far, newest looked at first."""
-        digest = run.listing(KIND).digest
-        with self._lock:
-            before = self._boxes.get(run.path)
-        if before is not None and before[0] == digest:
-            return before[1]
-        over = time.monotonic() + seconds
-        boxes: dict[str, dict[str, list[float]]] = {}
-        for path, stamp in reversed(run.stamped(KIND).values()):
-            for method, layers in self._extents_of(path, stamp, look=time.monotonic() < over).items():
-                for layer, limits in layers.items():
-                    box = boxes.setdefault(method, {}).setdefault(layer, list(limits))
-                    box[0::2] = map(min, box[0::2], limits[0::2])
-                    box[1::2] = map(max, box[1::2], limits[1::2])
-        if time.monotonic() < over:  # every one was looked at
-            with self._lock:
-                self._boxes[run.path] = (digest, boxes)
-        return boxes
-
-    def _extents_of(self, path: Path, stamp: Stamp, *, look: bool) -> dict[str, dict[str, list[float]]]:
-        with self._lock:
-            known = self._extents.get(path)
-        if known is not None and known[0] == stamp:
-            return known[1]
-        if not look:
-            return {}
+    def _boxes_in(self, path: Path) -> dict[str, dict[str, list[float]]]:
         try:
             headers = [header_of(frame) for frame in self._read(path).values()]
-            found = {h["method"]: dict(zip(h["layers"], h["extents"], strict=True)) for h in headers}
+            return {h["method"]: dict(zip(h["layers"], h["extents"], strict=True)) for h in headers}
         except (*UNREADABLE, FileNotFoundError):
-            found = {}  # whoever asks for the frame is told why
-        with self._lock:
-            self._extents[path] = (stamp, found)
-        return found
+            return {}  # whoever asks for the frame is told why
 
 
 def _content_bytes(told: tuple[dict[str, Any], list[Row]]) -> int:

@@ -72,18 +72,37 @@ def test_a_table_that_is_replaced_while_a_manifest_is_made_is_no_epoch_lost(runs
     run = make_run(epochs=2, state="running")
     manifests = Manifests(Catalog(runs_dir), FileCache(10_000_000))
     found = manifests._catalog.find(run.path.name)
-    extents = manifests._all_extents
+    extents = manifests._extents.of_run
 
     def slow(*asked):
         run.write_metrics(3)
         return extents(*asked)
 
-    monkeypatch.setattr(manifests, "_all_extents", slow)
+    monkeypatch.setattr(manifests._extents, "of_run", slow)
     known = manifests.of_run(found)
     monkeypatch.undo()
     assert known["metrics"]["epochs"] == [0, 1, 2]
     news = manifests.since(known["signature"], manifests.of_run(found))
     assert (news["metrics"]["kept"], news["metrics"]["epochs"]) == (3, [3])
+
+
+def test_an_epoch_that_comes_while_a_manifest_is_made_is_news_of_the_next(runs_dir, make_run, monkeypatch):
+    run = make_run(epochs=2, state="running")
+    manifests = Manifests(Catalog(runs_dir), FileCache(10_000_000))
+    found = manifests._catalog.find(run.path.name)
+    extents = manifests._extents.of_run
+
+    def slow(*asked):
+        run.write_projection(3)
+        return extents(*asked)
+
+    monkeypatch.setattr(manifests._extents, "of_run", slow)
+    known = manifests.of_run(found)
+    monkeypatch.undo()
+    assert known["artifacts"]["projection"]["epochs"] == [0, 1, 2]
+    after = manifests.of_run(found)
+    assert after["signature"] != known["signature"], "else no page would ask for what has changed"
+    assert manifests.since(known["signature"], after)["artifacts"]["projection"]["epochs"] == [3]
 
 
 def test_a_run_that_could_not_be_read_once_is_asked_again(runs_dir, make_run, monkeypatch):

@@ -1,0 +1,82 @@
+"""The box that each map is drawn in: it holds the map of every epoch, so that the layout stays put over time."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from repviz.dashboards.cache import Stamp
+from repviz.dashboards.catalog import RunFiles
+
+Boxes = dict[str, dict[str, list[float]]]
+"""By method and layer: x from, x to, y from, y to (and z)."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was seen of one run: which version of each epoch, its boxes, and what holds them all."""
+
+    stamps: dict[int, Stamp] = field(default_factory=dict)
+    of_epoch: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    together: Boxes = field(default_factory=dict)
+
+
+class Extents:
+    """Boxes of the maps of runs. An epoch is looked into once; one more costs what is in it, not what there is."""
+
+    def __init__(self, kind: str, boxes_in: Callable[[Path], Mapping[str, Mapping[str, list[float]]]]) -> None:
+        """Args: the kind of artifact; what reads one artifact's boxes, which raises nothing about its content."""
+        self._kind = kind
+        self._boxes_in = boxes_in
+        self._known: dict[Path, _Known] = {}
+        self._lock = threading.Lock()
+
+    def of_run(self, run: RunFiles, seconds: float) -> Boxes:
+        """The boxes of every epoch known so far, newest looked at first; the result is not to be written to.
+
+        Args:
+            run: whose maps.
+            seconds: how long to go on looking into epochs that are not known yet.
+        """
+        over = time.monotonic() + seconds
+        with self._lock:
+            known = self._known.get(run.path, _Known())
+        known = _still_there(known, run.listing(self._kind).artifacts)
+        news = run.stamped(self._kind, known.stamps)
+        found: dict[int, Mapping[str, Any]] = {}
+        for epoch in reversed(news):
+            if time.monotonic() >= over:
+                break
+            found[epoch] = self._boxes_in(news[epoch][0])
+        if found:
+            known = _Known(
+                {**known.stamps, **{epoch: news[epoch][1] for epoch in found}},
+                {**known.of_epoch, **found},
+                _joined(known.together, found),
+            )
+        with self._lock:
+            self._known[run.path] = known
+        return known.together
+
+
+def _still_there(known: _Known, there: Mapping[int | None, Stamp]) -> _Known:
+    """``known`` without what is gone or replaced: the box may then be smaller."""
+    stamps = {epoch: stamp for epoch, stamp in known.stamps.items() if there.get(epoch) == stamp}
+    if len(stamps) == len(known.stamps):
+        return known
+    of_epoch = {epoch: known.of_epoch[epoch] for epoch in stamps}
+    return _Known(stamps, of_epoch, _joined({}, of_epoch))
+
+
+def _joined(boxes: Boxes, more: Mapping[int, Mapping[str, Any]]) -> Boxes:
+    """Boxes that hold ``boxes`` and those of every epoch in ``more``."""
+    joined = {method: {layer: list(box) for layer, box in layers.items()} for method, layers in boxes.items()}
+    for of_epoch in more.values():
+        for method, layers in of_epoch.items():
+            for layer, limits in layers.items():
+                box = joined.setdefault(method, {}).setdefault(layer, list(limits))
+                box[0::2] = map(min, box[0::2], limits[0::2])
+                box[1::2] = map(max, box[1::2], limits[1::2])
+    return joined

@@ -1,0 +1,78 @@
+"""Listings of folders: kept as soon as every later change must show in the folder's time, and never longer."""
+
+import os
+import time
+
+import pytest
+
+from repviz.dashboards import listed
+from repviz.dashboards.listed import Listed
+
+
+class Folder:
+    """A folder of artifacts, clocks that stand still unless told, and how often it was listed."""
+
+    def __init__(self, path, monkeypatch) -> None:
+        self.path, self.listings, self.n, self.now = path, Listed(), 0, 1_000.0
+        really = listed._listing
+
+        def counted(path):
+            self.n += 1
+            return really(path)
+
+        monkeypatch.setattr(listed, "_listing", counted)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "time_ns", lambda: int((self.now + self.ahead) * 1e9))
+        self.ahead = 0.0
+
+    def add(self, epoch: int, modified: float) -> None:
+        """A new artifact, after which the folder's time is ``modified``."""
+        (self.path / f"epoch_{epoch:06d}.h5").write_text("")
+        os.utime(self.path, ns=(0, int(modified * 1e9)))
+
+    def epochs(self) -> list[int]:
+        return list(self.listings.folder(self.path).artifacts)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Folder:
+    return Folder(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("modified", "settles"), [(1_000.5, 0.1), (1_000.0, 2.0)], ids=["fine stamps", "stamps of whole seconds"]
+)
+def test_a_second_change_within_a_tick_of_the_file_systems_clock_is_seen(folder, modified, settles):
+    folder.now = modified
+    folder.add(0, modified)
+    assert folder.epochs() == [0]
+    folder.now += 0.9 * settles
+    folder.add(1, modified)  # the same time of the folder as before
+    assert folder.epochs() == [0, 1]
+    folder.now += 0.2 * settles
+    assert folder.epochs() == [0, 1]
+    listings = folder.n
+    assert folder.epochs() == [0, 1]
+    assert folder.n == listings, "nothing can happen any more that the folder's time does not tell"
+    folder.add(2, modified + 3)
+    assert folder.epochs() == [0, 1, 2]
+
+
+def test_a_folder_of_long_ago_is_listed_once(folder):
+    folder.add(0, 10.25)
+    assert [folder.epochs() for _ in range(3)] == [[0]] * 3
+    assert folder.n == 1
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 1.9])
+def test_a_file_server_with_another_clock_is_waited_for_by_ones_own(folder, ahead):
+    folder.ahead = ahead
+    folder.add(0, folder.now + 0.5)
+    folder.epochs()
+    folder.add(1, folder.now + 0.5)
+    assert folder.epochs() == [0, 1]
+    folder.now += 0.11
+    folder.epochs()
+    listings = folder.n
+    folder.epochs()
+    assert folder.n == listings
