@@ -1,11 +1,13 @@
 """``repviz diagnose --scheduler``: one Dask worker against several, one thread each, on the same list of tasks.
 
     python benchmarks/cluster.py [--data FILE.npz] [--workers CORES] [--epochs 12] [--points 6000] [--repeats 5]
+                                 [--memory_limit 1.5e9]
 
 Trains once without looking, then diagnoses copies of that run: with one worker and with several, in turn, on workers
-that are up and have imported everything. In the end once more with several, one of which is killed on the way. Bars:
-at least 0.8 times as fast as there are workers; the artifacts of all are equal to the last bit; none is missing; a
-worker's peak memory with several workers is at most 1.2 times that of one alone, however many tasks it did; a task
+that are up and have imported everything. Dask ends a worker that takes more memory than the limit; the activations
+that all tasks go through together take more. In the end once more with several, one of which is killed on the way.
+Bars: at least 0.8 times as fast as there are workers; the artifacts of all are equal to the last bit; none is missing;
+a worker's peak memory with several workers is at most 1.2 times that of one alone, however many tasks it did; a task
 sends less than 100 kB.
 """
 
@@ -23,6 +25,7 @@ from pathlib import Path
 
 import cloudpickle
 import psutil
+import torch
 import xarray as xr
 from distributed import LocalCluster
 
@@ -41,9 +44,9 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_
 class Workers:
     """A local cluster's workers, with the peak memory of each."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, memory_limit: float) -> None:
         self.cluster = LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=":0", scheduler_port=0, memory_limit=0
+            n_workers=count, threads_per_worker=1, dashboard_address=":0", scheduler_port=0, memory_limit=memory_limit
         )
         self.peak = 0
 
@@ -124,6 +127,14 @@ def different(one: Run, other: Run) -> list[str]:
     return found
 
 
+def activation_bytes(run_dir: Path, points: int) -> int:
+    """Of the sample's rows in all layers at one epoch, in single precision."""
+    (checkpoint,) = run_dir.glob("checkpoints/last.ckpt")
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    products = [weight for weight in state.values() if weight.ndim == 2]
+    return 4 * points * (products[0].shape[1] + sum(weight.shape[0] for weight in products))
+
+
 @contextmanager
 def noting_what_is_sent(sizes: list[int]) -> Iterator[None]:
     """Collect the bytes of every task that goes to a worker."""
@@ -152,6 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--points", type=int, default=6_000)
+    parser.add_argument("--memory_limit", type=float, default=1.5e9, help="bytes of a worker (default: %(default).2g)")
     options = parser.parse_args(argv)
     conditions = {"data": options.data.name, "workers": str(options.workers), "epochs": str(options.epochs)}
     record = Record("cluster", "Diagnosing on a Dask cluster", sentence(__doc__), conditions)
@@ -161,7 +173,7 @@ def main(argv: list[str] | None = None) -> int:
         trained = train(options.data, options.epochs, options.points, folder)
         epochs = range(options.epochs + 1)
         due = len(epochs) * len(KINDS)
-        counts = {1: Workers(1), options.workers: Workers(options.workers)}
+        counts = {count: Workers(count, options.memory_limit) for count in (1, options.workers)}
         for count, workers in counts.items():
             look(workers, shutil.copytree(trained, folder / f"warm_{count}"), epochs[:4])
         times, peaks, runs, sent = {count: [] for count in counts}, {}, [], []
@@ -178,6 +190,7 @@ def main(argv: list[str] | None = None) -> int:
         computed = look_while_one_is_killed(counts[options.workers], bereft, epochs)
         runs.append((computed, repviz.open_run(bereft)))
         unequal = sorted({name for _, run in runs for name in different(runs[0][1], run)})
+        gone_through = due * activation_bytes(trained, options.points)
         for workers in counts.values():
             workers.cluster.close()
 
@@ -190,6 +203,8 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     record.add(Row("artifacts that differ between runs", (float(len(unequal)),), "artifacts", 0, "most"))
     record.add(Row("runs that lost a task, one of them with a worker killed", (float(len(lost)),), "runs", 0, "most"))
+    over = gone_through / options.memory_limit
+    record.add(Row("activations that the tasks go through, against a worker's memory", (over,), "x", 1.0, "least"))
     growth = peaks[linear] / peaks[1]
     record.add(Row("peak memory of a worker among several, against one alone", (growth,), "x", MOST_GROWTH, "most"))
     record.add(Row("peak memory of a worker alone", (peaks[1] / 1e9,), "GB"))

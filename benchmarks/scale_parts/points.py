@@ -22,12 +22,13 @@ UNITS, CLASSES = 64, 20
 EPOCHS = 5
 DIAGNOSTICS = {
     "a map by PCA, two layers": Projection(methods=("pca",)),
+    "a first map by UMAP, one layer": Projection(methods=("umap",), layers=("layer0",)),
     "their geometry": Geometry(),
     "their similarity": Similarity(),
     "their probes": Probe(),
     "prediction": Prediction(),
 }
-"""Every kind that looks at each point of the sample and needs neither the network nor UMAP."""
+"""Every kind that looks at each point of the sample and does not need the network."""
 _STEP = """async (epoch) => {
     repviz.goTo(epoch);
     const map = () => repviz.grids[0].maps[0].root.dataset.epoch;

@@ -11,6 +11,7 @@ from sklearn.manifold import trustworthiness
 
 from repviz.diagnostics import projection
 from repviz.diagnostics.diagnostic import Earlier
+from repviz.diagnostics.fidelity import rank_preservation, sampled_rows
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.projection import Projection
 from repviz.errors import UserError
@@ -39,6 +40,7 @@ def test_the_variables_of_the_contract(trained, first):
         "continuity": ("layer", "method"),
         "trustworthiness_chance": ("layer", "method"),
         "neighbors": ("layer", "sample", "k"),
+        "neighbor_recall": ("layer",),
         "new_neighbors": ("layer",),
         "neuron": ("layer", "sample", "unit"),
         "unit_index": ("layer", "unit"),
@@ -107,8 +109,30 @@ def test_in_a_large_sample_without_umap_only_those_that_judge_the_map_are_asked(
             one.drop_vars(["neighbors", "new_neighbors"]), other.drop_vars(["neighbors", "new_neighbors"])
         )
     assert float(later["new_neighbors"][0]) == pytest.approx(float(after["new_neighbors"][0]), abs=0.05)
-    asked = Projection(methods=("pca", "umap"), layers=("block1",), n_epochs=5).compute(trained[1])
-    assert (asked["neighbors"].values >= 0).all(), "UMAP needs them all"
+
+
+def test_in_a_large_sample_umap_gets_approximate_neighbours_and_the_map_is_judged_by_true_ones(trained, monkeypatch):
+    settings = Projection(layers=("block1",), n_epochs=100)
+    monkeypatch.setattr(projection, "FIDELITY_ROWS", 300)
+    exact = settings.compute(trained[1])
+    assert float(exact["neighbor_recall"][0]) == 1.0
+    monkeypatch.setattr(projection, "MOST_NEIGHBORED", 999)
+    found = settings.compute(trained[1])
+    assert found.attrs["neighbors_of"] == 1000
+    same = found["neighbors"].values[0][:, :, None] == exact["neighbors"].values[0][:, None, :]
+    share = same.any(axis=2).mean()
+    assert 0.9 < share < 1, "else this shows nothing"
+    assert float(found["neighbor_recall"][0]) == pytest.approx(share, abs=0.02), "300 points stand for 1,000"
+    pca, umap = {"method": "pca"}, {"method": "umap"}
+    xr.testing.assert_equal(found.sel(pca)["coordinates"], exact.sel(pca)["coordinates"])
+    for measure in ("trustworthiness", "continuity"):
+        assert float(found.sel(pca)[measure][0]) == float(exact.sel(pca)[measure][0]), "of the same map"
+        assert float(found.sel(umap)[measure][0]) == pytest.approx(float(exact.sel(umap)[measure][0]), abs=0.01)
+    at = sampled_rows(1000, 300, settings.seed, torch.device("cpu")).numpy()
+    layer, on_map = trained[1].activations["block1"], torch.from_numpy(found.sel(umap)["coordinates"].values[0])
+    true = nearest_neighbors(layer, 15)[0][at]
+    kept = rank_preservation(on_map, [true], torch.from_numpy(at))[0]
+    assert float(found.sel(umap)["continuity"][0]) == kept
 
 
 def test_names_of_one_tensor_share_the_work(trained_few, monkeypatch):

@@ -86,6 +86,22 @@ def rounding(squared_norms: Tensor, width: int) -> Tensor:
     return 2 * torch.finfo(squared_norms.dtype).eps * width**0.5 * squared_norms
 
 
+def exact_squared(rows: Tensor, candidates: Tensor, exact: Tensor) -> Tensor:
+    """Squared distances of some points to their candidates, from differences.
+
+    Args:
+        rows: ``(m,)`` int64, which points.
+        candidates: ``(m, c)`` int64, their candidates.
+        exact: ``(n, d)`` float64.
+
+    Returns:
+        ``(m, c)`` float64.
+    """
+    at_once = max(1, _BLOCK // (candidates.shape[1] * exact.shape[1]))
+    parts = zip(rows.split(at_once), candidates.split(at_once), strict=True)
+    return torch.cat([(exact[near] - exact[own, None]).square_().sum(2) for own, near in parts])
+
+
 def product_dtype(device: torch.device) -> torch.dtype:
     """Single precision where a product of single-precision matrices has it, else double precision.
 
@@ -111,14 +127,7 @@ def _nearest(rows: Tensor, approximate: Tensor, norms: Tensor, exact: Tensor, k:
     distances[torch.arange(len(rows), device=rows.device), rows] = torch.inf
     kept, candidates = distances.topk(min(k + _SPARE, n - 1), largest=False)
     candidates = candidates.sort(dim=1).values
-    true, order = _exact_squared(rows, candidates, exact).sort(dim=1, stable=True)
+    true, order = exact_squared(rows, candidates, exact).sort(dim=1, stable=True)
     error = rounding(norms[rows] + norms.max(), exact.shape[1])
     certain = (true[:, k - 1] <= kept[:, -1] - error) | (candidates.shape[1] == n - 1)
     return candidates.gather(1, order[:, :k]), true[:, :k], certain
-
-
-def _exact_squared(rows: Tensor, candidates: Tensor, exact: Tensor) -> Tensor:
-    """Squared distances ``(m, c)`` of each row's point to its candidates, from differences."""
-    at_once = max(1, _BLOCK // (candidates.shape[1] * exact.shape[1]))
-    parts = zip(rows.split(at_once), candidates.split(at_once), strict=True)
-    return torch.cat([(exact[near] - exact[own, None]).square_().sum(2) for own, near in parts])

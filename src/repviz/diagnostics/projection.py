@@ -6,7 +6,7 @@ Venna & Kaski (2006), Neural Networks 19.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ import xarray as xr
 from torch import Tensor
 
 from repviz.diagnostics.alignment import DISTINCT, sign_aligned, steady_axes
+from repviz.diagnostics.approximate_neighbors import approximate_neighbors
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.fidelity import chance, largest_k, rank_preservation, sampled_rows
 from repviz.diagnostics.neighbors import nearest_neighbors
@@ -28,7 +29,10 @@ METHODS = ("pca", "umap")
 FIDELITY_ROWS = 2_000
 """Trustworthiness and continuity are averages over all points, or over so many of them where there are more."""
 MOST_NEIGHBORED = 50_000
-"""Points up to which the neighbours of every point are found also without UMAP, which needs them."""
+"""Points up to which every point is compared with all others for its neighbours, unless a GPU does it.
+
+Beyond, UMAP gets approximate ones, and without UMAP only the points are asked by which a map is judged.
+"""
 _NO_UNIT = -1
 _GREATEST = 1e30
 """Activations up to here keep their distances within float32."""
@@ -46,11 +50,22 @@ VARIABLES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
         "nearest other points in the layer; -1: not looked for, or all coincide",
         "index",
     ),
+    "neighbor_recall": (("layer",), "share of the true neighbours among neighbors; below 1: a search was used", "1"),
     "new_neighbors": (("layer",), "share of neighbors that were none at the previous epoch", "1"),
     "neuron": (("layer", "sample", "unit"), "activation of the unit that unit_index names", "of the activations"),
     "unit_index": (("layer", "unit"), "unit of the layer; -1: the layer has fewer", "index"),
 }
 """Dimensions, long name and units of what is computed per layer."""
+
+
+class _Near(NamedTuple):
+    """Neighbours of ``rows``, the true ones of the points that judge maps, and which share of these is found."""
+
+    rows: slice | np.ndarray
+    indices: Tensor
+    distances: Tensor
+    of_judged: Tensor
+    recall: float
 
 
 @dataclass(frozen=True)
@@ -181,27 +196,38 @@ class Projection(Diagnostic):
         """Neighbours, maps and their fidelity."""
         n, k = numbers["neighbors"].shape
         judged = sampled_rows(n, FIDELITY_ROWS, self.seed, points.device)
-        asked = judged if self._asks_few(n) else None
-        indices, distances = nearest_neighbors(points, k, asked)
-        near, far = indices.cpu().numpy().astype(np.int32), distances.cpu().numpy()
-        rows = slice(None) if asked is None else asked.cpu().numpy()
-        numbers["neighbors"][rows] = near
+        found = self._neighbors(points, k, judged)
+        near, far = found.indices.cpu().numpy().astype(np.int32), found.distances.cpu().numpy()
+        numbers["neighbors"][found.rows] = near
+        numbers["neighbor_recall"] = np.float64(found.recall)
         if previous is not None:
             known = previous["neighbors"].values
-            numbers["new_neighbors"] = np.float64(new_neighbors(near, known[rows]).mean())
+            numbers["new_neighbors"] = np.float64(new_neighbors(near, known[found.rows]).mean())
         umap: dict[str, Any] = {"n_neighbors": self.n_neighbors, "min_dist": self.min_dist, "seed": self.seed}
         if backend is not None:
             umap["descend"] = descent_of(backend, points.device)
         for number, method in enumerate(self.methods):
             before = _coordinates_before(previous, method)
             if method == "pca":
-                found = _pca_map(scores, before)
+                coordinates = _pca_map(scores, before)
             elif before is None:
-                found = first_layout(near, far, _pca_map(scores, None), n_epochs=self.n_epochs, **umap)
+                coordinates = first_layout(near, far, _pca_map(scores, None), n_epochs=self.n_epochs, **umap)
             else:
-                found = next_layout(near, far, known, before, n_epochs=self.n_epochs_next, **umap)
-            numbers["coordinates"][number] = found
-        self._add_fidelity(numbers, points, judged, indices if asked is not None else indices[judged])
+                coordinates = next_layout(near, far, known, before, n_epochs=self.n_epochs_next, **umap)
+            numbers["coordinates"][number] = coordinates
+        self._add_fidelity(numbers, points, judged, found.of_judged)
+
+    def _neighbors(self, points: Tensor, k: int, judged: Tensor) -> "_Near":
+        n = len(points)
+        if self._asks_few(n):
+            indices, distances = nearest_neighbors(points, k, judged)
+            return _Near(judged.cpu().numpy(), indices, distances, indices, 1.0)
+        if n > MOST_NEIGHBORED and points.device.type == "cpu":
+            indices, distances = approximate_neighbors(points, k, self.seed)
+            true, _ = nearest_neighbors(points, k, judged)
+            return _Near(slice(None), indices, distances, true, _recall(indices[judged], true))
+        indices, distances = nearest_neighbors(points, k)
+        return _Near(slice(None), indices, distances, indices[judged], 1.0)
 
     def _asks_few(self, n: int) -> bool:
         """Whether only the neighbours of the points are found by which a map is judged."""
@@ -248,6 +274,11 @@ class Projection(Diagnostic):
         if backend is not None:
             attrs["umap_backend"] = backend
         return xr.Dataset(variables, coords, attrs)
+
+
+def _recall(found: Tensor, true: Tensor) -> float:
+    """Share of the ``true`` neighbours ``(m, k)`` that are among those ``found``."""
+    return float((true[:, :, None] == found[:, None, :]).any(dim=2).to(torch.float64).mean())
 
 
 def _require(holds: bool, name: str, value: Any, accepted: str) -> None:
@@ -321,5 +352,6 @@ def _empty_numbers(n: int, k: int, n_methods: int, n_pcs: int) -> dict[str, Any]
         "continuity": np.full(n_methods, np.nan),
         "trustworthiness_chance": np.full(n_methods, np.nan),
         "neighbors": np.full((n, k), -1, dtype=np.int32),
+        "neighbor_recall": np.float64(np.nan),
         "new_neighbors": np.float64(np.nan),
     }
