@@ -28,6 +28,7 @@ from repviz.callbacks import (
     SurfaceCallback,
 )
 from repviz.callbacks.sample import SampleSettings
+from repviz.callbacks.subject import criterion_of
 from repviz.dashboards.catalog import Catalog
 from repviz.errors import UserError
 from repviz.run import Run
@@ -138,6 +139,16 @@ def test_every_diagnostic_looks_at_a_network_that_is_not_ours(tmp_path):
     assert inline.info()["data"]["rows"] == {"train": 600, "val": 200}
     assert Catalog(tmp_path / "inline").names() == [inline.name]
     assert "finished" in table(tmp_path / "inline")
+
+
+def test_the_criterion_of_a_module_is_found_whatever_it_is():
+    assert isinstance(criterion_of(Convolutional()), nn.CrossEntropyLoss), "a submodule, which Python 3.12 hides"
+    plain = nn.Linear(2, 2)
+    assert criterion_of(plain) is None
+    plain.criterion = nn.functional.cross_entropy
+    assert criterion_of(plain) is nn.functional.cross_entropy
+    plain.criterion = "cross entropy"
+    assert criterion_of(plain) is None, "nothing that can be called"
 
 
 def test_the_callback_alone_makes_a_complete_run(tmp_path, monkeypatch):

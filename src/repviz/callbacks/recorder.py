@@ -36,7 +36,7 @@ from repviz.callbacks.run_description import describe_run
 from repviz.callbacks.sample import SampleSettings, sample_of_run
 from repviz.callbacks.sharing import Looker, SharedLook, looker_of_another_rank, of_epochs
 from repviz.callbacks.source import Source
-from repviz.callbacks.subject import Criterion, HasCriterion, Subject, named_layers
+from repviz.callbacks.subject import Criterion, Subject, criterion_of, named_layers
 from repviz.callbacks.termination import Termination
 from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
@@ -300,7 +300,7 @@ class RunRecorder(Checkpoint):
         """What is looked at; the first to ask, rank zero, writes the sample."""
         given = self.points if isinstance(self.points, Sample) else None
         source = source_of(trainer, pl_module, self.unpack, given)
-        criterion = self.criterion or (pl_module.criterion if isinstance(pl_module, HasCriterion) else None)
+        criterion = self.criterion or criterion_of(pl_module)
 
         def of(sample: Sample) -> Subject:
             return Subject(pl_module, layers, criterion, sample, source.whole())

@@ -25,13 +25,6 @@ class NamesItsLayers(Protocol):
         """Layer name to the module whose output it is; None stands for the first input."""
 
 
-@runtime_checkable
-class HasCriterion(Protocol):
-    """A module that keeps its loss where the field's modules do."""
-
-    criterion: Criterion
-
-
 @dataclass(frozen=True, eq=False)
 class Subject:
     """Everything that a look needs besides weights and epoch; the same in this process, in another, or offline.
@@ -57,6 +50,13 @@ class Subject:
         }
         activations, logits = capture(self.module, sites, self.sample.inputs)
         return Snapshot(epoch, step, self.sample, activations, logits, self.module, self.criterion, self.whole, sites)
+
+
+def criterion_of(module: nn.Module) -> Criterion | None:
+    """The loss of a module that keeps it where the field's modules do, in ``criterion``."""
+    # No protocol asks this: from Python 3.12 on they do not see a module's submodules.
+    found = getattr(module, "criterion", None)
+    return found if callable(found) else None
 
 
 def named_layers(module: nn.Module, asked: Iterable[str]) -> dict[str, str | None]:
