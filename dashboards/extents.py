@@ -11,7 +11,9 @@ from repviz.dashboards.cache import Stamp
 from repviz.dashboards.catalog import RunFiles
 
 Boxes = dict[str, dict[str, list[float]]]
-"""By method and layer: x from, x to, y from, y to (and z)."""
+"""By method and layer: x from, x to, y from, y to."""
+_AT_ONCE = 50
+"""Epochs after which others see what was found."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +43,37 @@ class Extents:
             seconds: how long to go on looking into epochs that are not known yet.
         """
         over = time.monotonic() + seconds
-        with self._lock:
-            known = self._known.get(run.path, _Known())
-        known = _still_there(known, run.listing(self._kind).artifacts)
-        news = run.stamped(self._kind, known.stamps)
-        found: dict[int, Mapping[str, Any]] = {}
+        there = run.listing(self._kind).artifacts
+        news = run.stamped(self._kind, self._kept(run.path, there).stamps)
+        found: dict[int, tuple[Stamp, Mapping[str, Any]]] = {}
         for epoch in reversed(news):
             if time.monotonic() >= over:
                 break
-            found[epoch] = self._boxes_in(news[epoch][0])
-        if found:
-            known = _Known(
-                {**known.stamps, **{epoch: news[epoch][1] for epoch in found}},
-                {**known.of_epoch, **found},
-                _joined(known.together, found),
-            )
+            path, stamp = news[epoch]
+            found[epoch] = (stamp, self._boxes_in(path))
+            if len(found) == _AT_ONCE:
+                self._kept(run.path, there, found)
+                found = {}
+        return self._kept(run.path, there, found).together
+
+    def _kept(
+        self,
+        path: Path,
+        there: Mapping[int | None, Stamp],
+        found: Mapping[int, tuple[Stamp, Mapping[str, Any]]] | None = None,
+    ) -> _Known:
+        """What is known of the run at ``path`` with what was ``found``: others may have found more meanwhile."""
         with self._lock:
-            self._known[run.path] = known
-        return known.together
+            known = _still_there(self._known.get(path, _Known()), there)
+            if found:
+                of_epoch = {epoch: boxes for epoch, (_, boxes) in found.items()}
+                known = _Known(
+                    known.stamps | {epoch: stamp for epoch, (stamp, _) in found.items()},
+                    {**known.of_epoch, **of_epoch},
+                    _joined(known.together, of_epoch),
+                )
+            self._known[path] = known
+        return known
 
 
 def _still_there(known: _Known, there: Mapping[int | None, Stamp]) -> _Known:

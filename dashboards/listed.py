@@ -72,12 +72,8 @@ class Listed:
     def _is_settled(self, path: Path, modified_ns: int) -> bool:
         """Whether every later change of the folder will show in its time.
 
-        A folder that is written to again and again becomes so soon after each change, by this process's own clock:
-        that of a file server may differ.
+        So it is some time after that time was first seen, by this process's own clock: a file server's may differ.
         """
-        if time.time_ns() - modified_ns > _COARSE_S * 1e9:
-            self._first_seen.pop(path, None)
-            return True
         now = time.monotonic()
         seen = self._first_seen.get(path)
         if seen is None or seen[0] != modified_ns:

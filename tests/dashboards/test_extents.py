@@ -77,3 +77,20 @@ def test_what_there_was_no_time_for_is_looked_into_the_next_time_newest_first(ma
     assert maps.seen == [2, 1]
     maps.box(seconds=1.5)
     assert maps.seen == [2, 1, 0]
+
+
+def test_what_two_threads_find_at_once_is_kept(maps, monkeypatch):
+    """While one looks into an epoch, another looks into all."""
+    for epoch in LIMITS:
+        maps.write(epoch)
+    look = maps.extents._boxes_in
+
+    def meanwhile(path):
+        maps.extents._boxes_in = look
+        maps.box()
+        return look(path)
+
+    maps.extents._boxes_in = meanwhile
+    monkeypatch.setattr(time, "monotonic", lambda: float(len(maps.seen)))
+    maps.box(seconds=3.5)  # over once the other one has looked at three
+    assert maps.box(seconds=0) == [-3.0, 1.0, -4.0, 2.0]

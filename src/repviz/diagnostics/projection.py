@@ -29,13 +29,15 @@ METHODS = ("pca", "umap")
 FIDELITY_ROWS = 2_000
 """Trustworthiness and continuity are averages over all points, or over so many of them where there are more."""
 MOST_NEIGHBORED = 50_000
-"""Points up to which every point is compared with all others for its neighbours, unless a GPU does it.
+"""Points up to which every point is compared with all others for its neighbours; on CUDA for any number.
 
 Beyond, UMAP gets approximate ones, and without UMAP only the points are asked by which a map is judged.
 """
 _NO_UNIT = -1
 _GREATEST = 1e30
 """Activations up to here keep their distances within float32."""
+_SAME = 1e-9
+"""Relative difference of two distances of the same points, computed in another order."""
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 VARIABLES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
@@ -224,8 +226,8 @@ class Projection(Diagnostic):
             return _Near(judged.cpu().numpy(), indices, distances, indices, 1.0)
         if n > MOST_NEIGHBORED and points.device.type == "cpu":
             indices, distances = approximate_neighbors(points, k, self.seed)
-            true, _ = nearest_neighbors(points, k, judged)
-            return _Near(slice(None), indices, distances, true, _recall(indices[judged], true))
+            true, within = nearest_neighbors(points, k, judged)
+            return _Near(slice(None), indices, distances, true, _recall(distances[judged], within))
         indices, distances = nearest_neighbors(points, k)
         return _Near(slice(None), indices, distances, indices[judged], 1.0)
 
@@ -277,8 +279,12 @@ class Projection(Diagnostic):
 
 
 def _recall(found: Tensor, true: Tensor) -> float:
-    """Share of the ``true`` neighbours ``(m, k)`` that are among those ``found``."""
-    return float((true[:, :, None] == found[:, None, :]).any(dim=2).to(torch.float64).mean())
+    """Share of neighbours no farther than the farthest true one: of equally distant points any are right.
+
+    Args:
+        found: ``(m, k)``, how far the neighbours are that were found. true: ``(m, k)``, how far the true ones are.
+    """
+    return float((found <= true[:, -1:] * (1 + _SAME)).to(torch.float64).mean())
 
 
 def _require(holds: bool, name: str, value: Any, accepted: str) -> None:
