@@ -71,7 +71,9 @@
       const squeezed = this.rows.length * ROW > HIGHEST;
       const top = (at) => (squeezed ? this.root.scrollTop + (at - first) * ROW : at * ROW);
       this.body.replaceChildren(...rows.map((row, i) => this.line(row, from + i, top(from + i), texts[i])));
-      this.root.setAttribute("aria-activedescendant", `list-row-${this.active}`);
+      // An active row out of sight does not exist.
+      if (this.active >= from && this.active < from + rows.length) this.root.setAttribute("aria-activedescendant", `list-row-${this.active}`);
+      else this.root.removeAttribute("aria-activedescendant");
     }
 
     line(row, at, top, texts) {

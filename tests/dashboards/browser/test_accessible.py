@@ -56,6 +56,43 @@ def test_so_have_problems_dialogs_and_what_is_empty(watched, name, make_run):
     assert not found, str(found)
 
 
+ACTIVE_ROWS = """async () => {
+    const mount = document.createElement("div");
+    document.body.append(mount);
+    const list = new repviz.RowList(mount, "rows", {});
+    list.root.style.cssText = "height: 200px; overflow: auto";
+    let give;
+    const fill = (rows) => new Promise((resolve) => (give = () => resolve(rows.map(() => ({ name: "x" })))));
+    const named = [];
+    const note = () => {
+        const id = list.root.getAttribute("aria-activedescendant");
+        named.push(id === null ? null : [id, list.root.querySelector(`#${id}`) !== null]);
+    };
+    await list.draw();
+    note();
+    const rows = [...Array(500).keys()];
+    list.show([{ key: "name", title: "name", width: "1fr" }], rows, { key: "name", down: false }, fill);
+    note();
+    let drawn = list.draw();
+    give();
+    await drawn;
+    note();
+    list.root.scrollTop = 9000;
+    drawn = list.draw();
+    give();
+    await drawn;
+    note();
+    mount.remove();
+    return named;
+}"""
+
+
+def test_the_active_row_of_a_list_is_named_only_while_it_exists(watched, complete):
+    """Not before its texts have come, and not once it is scrolled out of sight."""
+    page = watched.open(complete)
+    assert page.evaluate(ACTIVE_ROWS) == [None, None, ["list-row-0", True], None]
+
+
 def test_the_keyboard_alone_goes_to_a_page_and_a_modified_click_opens_it_beside(watched, trained):
     page = watched.open(trained, "epoch=2&classes=1,3")
     page.evaluate("window.notReloaded = true")
