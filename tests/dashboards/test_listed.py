@@ -45,7 +45,9 @@ def test_a_second_change_within_a_tick_of_the_file_systems_clock_is_seen(folder,
     folder.now = modified
     folder.add(0, modified)
     assert folder.epochs() == [0]
-    folder.now += 0.9 * settles
+    folder.now += 0.8 * settles
+    assert folder.epochs() == [0], "which is not to be kept yet"
+    folder.now += 0.1 * settles
     folder.add(1, modified)  # the same time of the folder as before
     assert folder.epochs() == [0, 1]
     folder.now += 0.2 * settles

@@ -111,12 +111,20 @@ def test_in_a_large_sample_without_umap_only_those_that_judge_the_map_are_asked(
     assert float(later["new_neighbors"][0]) == pytest.approx(float(after["new_neighbors"][0]), abs=0.05)
 
 
+def poorly(points: torch.Tensor, k: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A search that finds another point in place of each one's k-th neighbour."""
+    indices, distances = nearest_neighbors(points, k + 40)
+    order = [*range(k - 1), k + 39]
+    return indices[:, order], distances[:, order]
+
+
 def test_in_a_large_sample_umap_gets_approximate_neighbours_and_the_map_is_judged_by_true_ones(trained, monkeypatch):
     settings = Projection(layers=("block1",), n_epochs=100)
     monkeypatch.setattr(projection, "FIDELITY_ROWS", 300)
     exact = settings.compute(trained[1])
     assert float(exact["neighbor_recall"][0]) == 1.0
     monkeypatch.setattr(projection, "MOST_NEIGHBORED", 999)
+    monkeypatch.setattr(projection, "approximate_neighbors", poorly)
     found = settings.compute(trained[1])
     assert found.attrs["neighbors_of"] == 1000
     same = found["neighbors"].values[0][:, :, None] == exact["neighbors"].values[0][:, None, :]
@@ -127,7 +135,7 @@ def test_in_a_large_sample_umap_gets_approximate_neighbours_and_the_map_is_judge
     xr.testing.assert_equal(found.sel(pca)["coordinates"], exact.sel(pca)["coordinates"])
     for measure in ("trustworthiness", "continuity"):
         assert float(found.sel(pca)[measure][0]) == float(exact.sel(pca)[measure][0]), "of the same map"
-        assert float(found.sel(umap)[measure][0]) == pytest.approx(float(exact.sel(umap)[measure][0]), abs=0.01)
+        assert float(found.sel(umap)[measure][0]) == pytest.approx(float(exact.sel(umap)[measure][0]), abs=0.03)
     at = sampled_rows(1000, 300, settings.seed, torch.device("cpu")).numpy()
     layer, on_map = trained[1].activations["block1"], torch.from_numpy(found.sel(umap)["coordinates"].values[0])
     true = nearest_neighbors(layer, 15)[0][at]
