@@ -9,7 +9,7 @@ import torch
 
 from repviz.background.pending import pending_epochs, pending_path
 from repviz.callbacks.checkpoints import LAST, checkpoint_epochs, checkpoint_path
-from repviz.errors import UserError
+from repviz.store.checkpoint_file import reading_checkpoint
 from repviz.store.run_folder import CHECKPOINTS
 
 
@@ -31,7 +31,7 @@ def _epoch_of_last(run_dir: Path) -> int | None:
     """Completed epochs in ``last.ckpt``, None where there is none: it is often no epoch's own checkpoint."""
     path = run_dir / CHECKPOINTS / LAST
     try:
-        with checkpoint_at(path) as state:
+        with checkpoint_at(path, tensors=False) as state:
             rows = [kept["rows"] for kept in state["callbacks"].values() if isinstance(kept, dict) and "rows" in kept]
             return int(rows[0][-1]["epoch"]) if rows and rows[0] else None
     except FileNotFoundError:
@@ -39,20 +39,18 @@ def _epoch_of_last(run_dir: Path) -> int | None:
 
 
 @contextmanager
-def checkpoint_at(path: Path) -> Iterator[dict[str, Any]]:
+def checkpoint_at(path: Path, *, tensors: bool = True) -> Iterator[dict[str, Any]]:
     """What a checkpoint holds, tensors and plain values, mapped and not copied.
+
+    Args:
+        path: of the checkpoint.
+        tensors: whether they are needed; then every byte is compared with the archive's checksums, else only the
+            values are.
 
     Raises:
         FileNotFoundError: there is none.
+        DamagedFileError: a checksum is another.
         UserError: it holds anything else, or, in the block, not what is looked for in it.
     """
-    try:
+    with reading_checkpoint(path, tensors=tensors):
         yield torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (FileNotFoundError, UserError):
-        raise
-    except Exception as error:  # torch and its unpickler have many ways to say it, some of them pages long
-        why = (str(error).strip().splitlines() or [""])[0][:200]
-        raise UserError(
-            f"{path} is not a checkpoint of a run: it is damaged, or holds more than tensors and plain values "
-            f"({type(error).__name__}: {why})"
-        ) from error

@@ -1,11 +1,16 @@
-"""Damage to an artifact is noticed, whatever bit it is, and no damaged file harms who reads it."""
+"""Damage to an artifact or a checkpoint is noticed, whatever bit it is, and no damaged file harms who reads it."""
 
 import random
+from pathlib import Path
 
 import pytest
+import torch
 
+from repviz.errors import UserError
 from repviz.store.errors import DamagedFileError, NewerFormatError
 from repviz.store.hdf5 import describe_dataset, read_dataset, write_dataset
+from repviz.training.checkpoint_io import DurableCheckpointIO
+from repviz.weights import checkpoint_at
 from tests.reliability.files import dataset, is_whole
 
 
@@ -29,6 +34,36 @@ def test_every_flipped_bit_is_noticed(content, tmp_path, times):
                 read(path)
         noticed += 1
     assert noticed == len(bits)
+
+
+def content_of(state: dict) -> tuple:
+    """What a checkpoint says, to the last bit."""
+    tensors = {name: tensor.numpy().tobytes() for name, tensor in state["state_dict"].items()}
+    return tensors, state["epoch"], state["callbacks"]
+
+
+def _mapped(path: Path) -> dict:
+    with checkpoint_at(path) as state:
+        return state
+
+
+@pytest.mark.parametrize("read", [_mapped, DurableCheckpointIO().load_checkpoint])
+def test_no_flipped_bit_of_a_checkpoint_becomes_another_weight(read, tmp_path, times):
+    path = tmp_path / "whole.ckpt"
+    state = {"state_dict": {"a": torch.randn(40, 9), "b": torch.arange(7)}, "epoch": 3, "callbacks": {"rows": [1, 2]}}
+    DurableCheckpointIO().save_checkpoint(state, path)
+    assert content_of(read(path)) == content_of(state)
+    content, flipped, noticed = path.read_bytes(), tmp_path / "flipped.ckpt", 0
+    bits = random.Random(0).sample(range(8 * len(content)), times(1_000, 10_000))
+    for bit in bits:
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        flipped.write_bytes(damaged)
+        try:
+            assert content_of(read(flipped)) == content_of(state), f"bit {bit}"  # a bit of padding, or of a date
+        except UserError as error:
+            noticed += "flipped.ckpt" in str(error)
+    assert noticed > len(bits) / 4
 
 
 def test_mutants_without_a_seal_are_damage_or_read_and_hang_nobody(content, tmp_path, times):

@@ -37,6 +37,7 @@ def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | No
     from repviz.callbacks.looking import look, record_failure
     from repviz.callbacks.number_log import key_numbers_of
     from repviz.diagnostics.diagnostic import Diagnostic
+    from repviz.weights import checkpoint_at
 
     logs.show("repviz")
     torch.set_num_threads(settings["threads"])
@@ -49,8 +50,8 @@ def _work(settings: dict[str, Any], jobs: "queue.SimpleQueue[dict[str, Any] | No
 
     while (job := jobs.get()) is not None:
         try:
-            checkpoint = torch.load(job["checkpoint"], map_location="cpu", weights_only=True, mmap=True)
-            subject.module.load_state_dict(checkpoint["state_dict"])
+            with checkpoint_at(Path(job["checkpoint"])) as checkpoint:
+                subject.module.load_state_dict(checkpoint["state_dict"])
             del checkpoint
         except Exception as error:  # the weights are gone, or no mere tensors: this epoch's fault, not this program's
             for kind in job["kinds"]:

@@ -1,6 +1,7 @@
 """Checkpoints written as safely as artifacts, and read as data."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from repviz.atomic import replacing
+from repviz.store.checkpoint_file import reading_checkpoint
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
@@ -38,8 +40,14 @@ class DurableCheckpointIO(TorchCheckpointIO):
             self.on_failure(error)
 
     def load_checkpoint(self, path: str | Path, *args: Any, weights_only: bool | None = None, **kwargs: Any) -> Any:
-        """Read tensors and plain values only: said explicitly, for an environment variable flips the default."""
-        return super().load_checkpoint(path, *args, weights_only=True, **kwargs)
+        """Read tensors and plain values only: said explicitly, for an environment variable flips the default.
+
+        Raises:
+            DamagedFileError: a local file is not what was written.
+            UserError: or cannot be read for another reason.
+        """
+        with reading_checkpoint(Path(path)) if Path(path).is_file() else nullcontext():
+            return super().load_checkpoint(path, *args, weights_only=True, **kwargs)
 
 
 class _Noting:
