@@ -18,7 +18,7 @@ from repviz.dashboards.manifest import Manifests
 from repviz.dashboards.overview_routes import curves
 from repviz.figures.geometry import PANELS
 from repviz.store.artifacts import artifact_path, write_artifact
-from repviz.store.metrics_table import COLUMNS, read_metrics, write_metrics
+from repviz.store.metrics_table import COLUMNS, MetricsTable, read_metrics, write_metrics
 from scale_parts.costs import Table
 from scale_parts.served import RUN
 
@@ -35,7 +35,10 @@ def measure(table: Table, sizes: tuple[int, ...] = SIZES) -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = made(Path(folder) / RUN, n)
             opened, rows = repviz.open_run(run.path), rows_of(n)
-            table.time("write metrics.csv", "epoch", n, lambda r=rows, p=run.path: write_metrics(p, r), recurring=True)
+            growing = MetricsTable(rows)
+            growing.write(run.path)
+            follows = partial(_write_another, growing, run.path)
+            table.time("write metrics.csv", "epoch", n, follows, recurring=True)
             table.time("read metrics.csv", "epoch", n, lambda p=run.path: read_metrics(p))
             table.time("list the epochs of a kind", "epoch", n, lambda o=opened: o.epochs("geometry"))
             table.time("run.history", "epoch", n, lambda o=opened: o.history("geometry"), 2)
@@ -59,6 +62,12 @@ def _polled(table: Table, catalog: Catalog, run: MadeRun, n: int) -> None:
     rows = manifests.rows(catalog.find(RUN))[news["metrics"]["kept"] :]
     brought = len(json.dumps(news)) + len(json.dumps(rows))
     table.note("a poll that brings an epoch", "epoch", n, brought, "B", recurring=True)
+
+
+def _write_another(table: MetricsTable, path: Path) -> None:
+    """What training does when an epoch has ended."""
+    table.append(table.rows[-1] | {"epoch": len(table.rows)})
+    table.write(path)
 
 
 def rows_of(n: int) -> list[dict[str, float]]:

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 import repviz
-from repviz.callbacks import recorder
 from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
-from repviz.store.metrics_table import read_metrics
+from repviz.store.metrics_table import MetricsTable, read_metrics
 from repviz.store.run_folder import write_run_file
 from tests.reliability.conftest import soaking
 from tests.training.conftest import SMALL, _one_thread, fit, same_weights, weights  # noqa: F401
@@ -30,13 +29,13 @@ CANNOT, AGAIN = "the run cannot be written", "the run is written again"
 
 def at_epochs(monkeypatch, deeds: dict[int, Callable[[Path], None]]) -> None:
     """Each deed is done once, where its epoch's row is written."""
-    real, left = recorder.write_metrics, dict(deeds)
+    real, left = MetricsTable.write, dict(deeds)
 
-    def write(run_dir: Path, rows: list) -> None:
-        left.pop(rows[-1]["epoch"], lambda _: None)(run_dir)
-        real(run_dir, rows)
+    def write(table: MetricsTable, run_dir: Path) -> None:
+        left.pop(table.rows[-1]["epoch"], lambda _: None)(run_dir)
+        real(table, run_dir)
 
-    monkeypatch.setattr(recorder, "write_metrics", write)
+    monkeypatch.setattr(MetricsTable, "write", write)
 
 
 def check_readable(run_dir: Path) -> None:

@@ -43,7 +43,7 @@ from repviz.errors import UserError
 from repviz.snapshot import Sample
 from repviz.store import artifacts, run_folder
 from repviz.store.heartbeat import Heartbeat
-from repviz.store.metrics_table import Row, write_metrics
+from repviz.store.metrics_table import MetricsTable, Row
 from repviz.store.results_table import read_results, write_result
 from repviz.store.run_folder import CHECKPOINTS
 from repviz.training.checkpoint_io import DurableCheckpointIO
@@ -106,7 +106,7 @@ class RunRecorder(Checkpoint):
         self._observer: Observer | None = None
         self._looker: Looker | None = None
         self._numbers: NumberLog | None = None
-        self._rows: list[Row] = []
+        self._table = MetricsTable()
         self._validation_names: set[str] = set()
         self._training_names: set[str] = set()
         self._measured: dict[str, float] = {}
@@ -134,14 +134,14 @@ class RunRecorder(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Rows and best epoch travel with the checkpoint: a resume knows them whatever became of the files."""
-        return {"rows": self._rows, "best": self.keeper.best, "should_stop": self._should_stop}
+        return {"rows": self._table.rows, "best": self.keeper.best, "should_stop": self._should_stop}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the rows of the checkpoint."""
-        self._rows = list(state_dict["rows"])
+        self._table = MetricsTable(state_dict["rows"])
         self.keeper.best = dict(state_dict["best"])
         self._should_stop = bool(state_dict["should_stop"])
-        self._epoch = int(self._rows[-1]["epoch"])
+        self._epoch = int(self._table.rows[-1]["epoch"])
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first moment when Lightning listens to signals: in several processes, listen in its place."""
@@ -161,10 +161,10 @@ class RunRecorder(Checkpoint):
         generators in another order than without anyone looking.
         """
         if trainer.ckpt_path is None:  # this recorder may have recorded another run before
-            self._rows, self.keeper.best, self._should_stop = [], {}, False
+            self._table, self.keeper.best, self._should_stop = MetricsTable(), {}, False
         self.on_sanity_check_start(trainer, pl_module)  # which may have been left out
         self._open(trainer, pl_module)
-        if not self._rows:
+        if not self._table.rows:
             self._finish_epoch(trainer, pl_module, 0, self._measured)
         else:
             self._go_on(trainer)
@@ -190,7 +190,7 @@ class RunRecorder(Checkpoint):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Results, and the run is finished."""
-        if self.run_dir is None and self._rows:  # a run that has all its epochs: Lightning passed training by
+        if self.run_dir is None and self._table.rows:  # a run that has all its epochs: Lightning passed training by
             self._open(trainer, pl_module)
             self._go_on(trainer)
         if not trainer.is_global_zero or self._heartbeat is None:
@@ -332,24 +332,24 @@ class RunRecorder(Checkpoint):
 
     def _take_up(self, trainer: Trainer) -> None:
         if not self.keeper.holding(self.run_dir, self._epoch).exists():
-            self.keeper.begin_from(Path(trainer.ckpt_path), self.run_dir, self._epoch, self._rows[-1])
+            self.keeper.begin_from(Path(trainer.ckpt_path), self.run_dir, self._epoch, self._table.rows[-1])
         remove_leftovers(self.run_dir)
         artifacts.remove_after(self.run_dir, self._epoch)
-        write_metrics(self.run_dir, self._rows)
-        self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._rows[:-1]})
+        self._table.write(self.run_dir)
+        self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._table.rows[:-1]})
 
     def _finish_epoch(
         self, trainer: Trainer, pl_module: LightningModule, epoch: int, metrics: dict[str, float]
     ) -> None:
         self._epoch, self._measured, self._should_stop = epoch, {}, trainer.should_stop
         row: Row = {"epoch": epoch, "step": trainer.global_step, **metrics}
-        self._rows.append(row)
+        self._table.append(row)
         is_best = self.keeper.note(epoch, row)
         self._disk.begin()
         if trainer.is_global_zero:
             with self._disk.trying():
                 self._founding.restore()
-                write_metrics(self.run_dir, self._rows)
+                self._table.write(self.run_dir)
         self.keeper.save(trainer, self.run_dir, epoch, is_best=is_best, disk=self._disk)
         if trainer.is_global_zero:
             self._say(trainer, row)

@@ -27,15 +27,34 @@ COLUMNS = (
 Row = dict[str, float]
 
 
+class MetricsTable:
+    """The table while it grows: a row is made text once, not at every epoch that follows."""
+
+    def __init__(self, rows: Iterable[Mapping[str, float]] = ()) -> None:
+        """Args: rows, each with its ``epoch``; in their order."""
+        self.rows: list[Row] = []
+        self._columns: list[str] = []
+        self._lines: list[str] = []
+        for row in sorted(rows, key=lambda row: row["epoch"]):
+            self.append(row)
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """One more row, of a later epoch; it must not be changed from now on."""
+        self.rows.append(dict(row))
+
+    def write(self, run_dir: Path) -> None:
+        """Replace the file; columns beyond ``COLUMNS`` follow in the order they first appear."""
+        new = self.rows[len(self._lines) :]
+        columns = list(dict.fromkeys([*(self._columns or COLUMNS), *(name for row in new for name in row)]))
+        if columns != self._columns:
+            self._columns, self._lines, new = columns, [], self.rows
+        self._lines += [_line(_cell(name, row.get(name)) for name in columns) for row in new]
+        write_text(Path(run_dir) / METRICS_FILE, _line(columns) + "".join(self._lines))
+
+
 def write_metrics(run_dir: Path, rows: Iterable[Mapping[str, float]]) -> None:
-    """Replace the table; columns beyond ``COLUMNS`` follow in the order they first appear."""
-    rows = sorted(rows, key=lambda row: row["epoch"])
-    columns = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(name, row.get(name)) for name in columns] for row in rows)
-    write_text(Path(run_dir) / METRICS_FILE, text.getvalue())
+    """Replace the table by these rows."""
+    MetricsTable(rows).write(run_dir)
 
 
 def read_metrics(run_dir: Path) -> list[Row]:
@@ -52,6 +71,12 @@ def read_metrics(run_dir: Path) -> list[Row]:
         {name: int(cell) if name in ("epoch", "step") else float(cell) for name, cell in row.items() if cell}
         for row in csv.DictReader(io.StringIO(text))
     ]
+
+
+def _line(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _cell(name: str, value: float | None) -> str:
