@@ -6,7 +6,15 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from repviz.diagnostics.logistic_regression import Axes, Problems, decision, fit, principal_position, standardized
+from repviz.diagnostics.logistic_regression import (
+    Axes,
+    Problems,
+    decision,
+    fit,
+    predicted,
+    principal_position,
+    standardized,
+)
 
 
 def digits(n=400):
@@ -31,6 +39,34 @@ def test_probabilities_are_scikit_learns(c):
     ours = decision(axes, theta)[:, 0].softmax(1).numpy()
     theirs = LogisticRegression(C=c, max_iter=5000, tol=1e-7).fit(scaled.double(), labels).predict_proba(scaled)
     np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+@pytest.mark.parametrize(("c", "most_steps"), [(1e-4, 5), (0.1, 60), (100.0, 200)])
+def test_many_classes_of_few_points(c, most_steps):
+    """Rows go by in parts here; with next to no penalty most classes are all but impossible for most points."""
+    rng = np.random.default_rng(0)
+    labels = np.minimum(rng.geometric(0.02, 1500) - 1, 149)
+    points = torch.from_numpy(rng.normal(size=(150, 12))[labels] * 3 + rng.normal(size=(1500, 12)))
+    everyone = torch.arange(len(points))
+    scaled = standardized(points, everyone)
+    axes = principal_position(scaled, everyone)
+    _, labels = np.unique(labels, return_inverse=True)
+    theta, steps = fit(axes, problem(torch.from_numpy(labels)), c, tolerance=1e-6)
+    assert steps < most_steps
+    logits = decision(axes, theta)[:, 0]
+    theirs = LogisticRegression(C=c, max_iter=9000, tol=1e-7).fit(scaled.double(), labels).predict_proba(scaled)
+    np.testing.assert_allclose(logits.softmax(1).numpy(), theirs, atol=4e-3)
+    assert predicted(axes, theta)[:, 0].equal(logits.argmax(1))
+
+
+def test_a_class_that_a_problem_has_no_point_of():
+    points, labels = digits()
+    everyone = torch.arange(len(points))
+    axes = principal_position(standardized(points, everyone), everyone)
+    without = (labels != 3).float()
+    theta, steps = fit(axes, problem(labels, without), 0.1, tolerance=1e-5)
+    assert steps < 100
+    assert (predicted(axes, theta)[:, 0] != 3).all()
 
 
 def test_fewer_points_than_units():

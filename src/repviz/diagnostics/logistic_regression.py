@@ -1,13 +1,13 @@
 """Multinomial logistic regression with an L2 penalty, for many labelings of the same points at once.
 
 The penalty does not see a rotation of the units, so the points come in their principal axes: there the curvature is
-nearly diagonal, a bound on it (Böhning, 1992, Annals of the Institute of Statistical Mathematics 44) scales the steps,
-and L-BFGS (Liu & Nocedal, 1989, Mathematical Programming 45) needs few of them. Several problems (the folds of a
-cross-validation, a control on shuffled labels) share every product with the points.
+nearly diagonal, the diagonal of it where a fit begins (Böhning, 1992, Annals of the Institute of Statistical
+Mathematics 44, has its form) scales the steps, and L-BFGS (Liu & Nocedal, 1989, Mathematical Programming 45) needs few
+of them. Several problems (the folds of a cross-validation, a control on shuffled labels) share every product with the
+points, and no more logits are made at a time than a cache holds.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,21 @@ _NEGLIGIBLE = 1e-10
 """Share of the largest variance below which an axis is rounding."""
 _MEMORY = 10
 _SUFFICIENT = 1e-4
+_ROUNDING = 1e-6
+"""Share of a loss below which a difference may be rounding."""
 _HALVINGS = 30
+_LEAST_LOGIT = -60.0
+"""Below the largest one: what is less likely changes no sum, and numbers near the least that there is are slow."""
+_LOGITS_OF_A_PROCESSOR = 2**17
+"""At a time: they stay in its cache while they are worked on."""
+_COLUMNS = 2**10
+"""Of coefficients at a time, of all classes of some problems: more of them push one another out of the cache."""
+_LOGITS_OF_A_GPU = 2**26
+_FEWEST_ROWS = 32
+_RARE = 0.1
+"""Points that a class counts for where the fit has none of it: its intercept has no least loss."""
+_CERTAIN = 1e-6
+"""The least curvature of a class's log loss that is believed, as a share of the mean class's."""
 
 
 class Axes(NamedTuple):
@@ -85,23 +99,20 @@ def fit(
         coefficients ``(r + 1, B, n_classes)`` float32, the last row the intercepts; and the number of steps.
     """
     loss = _Loss(axes, problems, c)
-    theta = loss.zero() if start is None else start
-    logits = loss.logits(theta)
-    slope, now = loss.gradient(logits, theta), loss.value(logits, theta)
+    theta = loss.of_shares() if start is None else start
+    scale = loss.curvature(theta)
+    now, slope = loss.at(theta)
     steps: list[_Step] = []
     for iteration in range(max_iter):
         if float(slope.abs().max()) <= tolerance:
             return theta, iteration
-        direction = -_times_inverse_curvature(slope, steps, loss.bound)
-        change = loss.logits(direction)  # logits are linear: one product serves every step length
-        along = partial(loss.value_along, logits, change, theta, direction)
-        length, now = _line_search(along, now, (slope * direction).sum((0, 2)))
-        if not (length > 0).any():  # as low as single precision can tell
+        direction = -_times_inverse_curvature(slope, steps, scale)
+        before = theta, slope
+        theta, now, slope = _line_search(loss, theta, direction, now, (slope * direction).sum((0, 2)))
+        moved, turned = theta - before[0], slope - before[1]
+        if not moved.any():  # as low as single precision can tell
             return theta, iteration
-        moved = length[:, None] * direction
-        theta, logits, before = theta + moved, logits + length[:, None] * change, slope
-        slope = loss.gradient(logits, theta)
-        steps = [*steps[1 - _MEMORY :], _Step(moved, slope - before, (moved * (slope - before)).sum((0, 2)))]
+        steps = [*steps[1 - _MEMORY :], _Step(moved, turned, (moved * turned).sum((0, 2)))]
     return theta, max_iter
 
 
@@ -109,6 +120,12 @@ def decision(axes: Axes, theta: Tensor, rows: Tensor | slice = slice(None)) -> T
     """Logits ``(m, B, n_classes)`` of these rows."""
     scores = axes.scores[rows]
     return torch.einsum("nr,rbk->nbk", scores, theta[:-1]) + theta[-1]
+
+
+def predicted(axes: Axes, theta: Tensor) -> Tensor:
+    """The class that each problem names for each point: ``(n, B)`` int64."""
+    parts = torch.arange(len(axes.scores), device=theta.device).split(_rows_at_a_time(theta))
+    return torch.cat([decision(axes, theta, rows).argmax(2) for rows in parts])
 
 
 class _Step(NamedTuple):
@@ -124,33 +141,67 @@ class _Loss:
 
     def __init__(self, axes: Axes, problems: Problems, c: float) -> None:
         n, r = axes.scores.shape
-        ones = axes.scores.new_ones(n, 1)
-        self.points = torch.cat([axes.scores, ones], dim=1)
-        self.labels = problems.labels
-        self.targets = torch.nn.functional.one_hot(problems.labels, problems.n_classes).float()
-        total = problems.weights.sum(0)
-        self.share = problems.weights / total
-        penalty = (1 / (c * total)).expand(r, -1)
-        self.ridge = torch.cat([penalty, torch.zeros_like(total)[None]])[:, :, None]
-        self.bound = torch.cat([axes.variances, ones[0]])[:, None, None] / 2 + self.ridge
+        self.points = torch.cat([axes.scores, axes.scores.new_ones(n, 1)], dim=1)
+        self.labels = problems.labels[:, :, None]
+        self.weights = problems.weights
+        self.n_classes = problems.n_classes
+        self.total = problems.weights.sum(0)
+        self.share = (problems.weights / self.total)[:, :, None]
+        penalty = (1 / (c * self.total)).expand(r, -1)
+        self.ridge = torch.cat([penalty, torch.zeros_like(self.total)[None]])[:, :, None]
+        self.variances = torch.cat([axes.variances, axes.variances.new_ones(1)])[:, None, None]
 
-    def zero(self) -> Tensor:
-        return self.points.new_zeros(self.points.shape[1], *self.targets.shape[1:])
+    def of_shares(self) -> Tensor:
+        """Where no point tells anything: intercepts that give each class its share of the points, and nothing else."""
+        theta = self.points.new_zeros(self.points.shape[1], len(self.total), self.n_classes)
+        count = theta.new_zeros(theta.shape[1:]).scatter_add_(1, self.labels[:, :, 0].T, self.weights.T)
+        theta[-1] = (count.clamp(min=_RARE) / self.total[:, None]).log()
+        return theta
 
-    def logits(self, theta: Tensor) -> Tensor:
-        return (self.points @ theta.flatten(1)).view(self.targets.shape)
+    def at(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The value of every problem ``(B,)``, float64, and its gradient, like ``theta``."""
+        value = (self.ridge * theta * theta).sum((0, 2), dtype=torch.float64) / 2
+        slopes = []
+        for some in self._few_problems():
+            slope = theta.new_zeros(len(theta), theta[0, some].numel())
+            for points, labels, share, logits in self._parts(theta[:, some], some):
+                logits -= logits.amax(2, keepdim=True)
+                of_label = logits.gather(2, labels)
+                odds = logits.clamp_(min=_LEAST_LOGIT).exp_()
+                total = odds.sum(2, keepdim=True)
+                value[some] += ((total.log() - of_label) * share).sum((0, 2), dtype=torch.float64)
+                residual = odds.mul_(share / total).scatter_add_(2, labels, -share)
+                slope.addmm_(points.T, residual.flatten(1))
+            slopes.append(slope.view_as(theta[:, some]))
+        return value, torch.cat(slopes, 1) + self.ridge * theta
 
-    def gradient(self, logits: Tensor, theta: Tensor) -> Tensor:
-        residual = (logits.softmax(2) - self.targets) * self.share[:, :, None]
-        return (self.points.T @ residual.flatten(1)).view(theta.shape) + self.ridge * theta
+    def curvature(self, theta: Tensor) -> Tensor:
+        """The Hessian's diagonal, as if points of all classes had the same variance along an axis: like ``theta``."""
+        doubt = theta.new_zeros(theta.shape[1:])
+        for some in self._few_problems():
+            for _, _, share, logits in self._parts(theta[:, some], some):
+                probability = logits.softmax(2)
+                doubt[some] += (probability * (1 - probability) * share).sum(0)
+        least = _CERTAIN * doubt.mean(1, keepdim=True) + torch.finfo(doubt.dtype).tiny
+        return self.variances * torch.maximum(doubt, least) + self.ridge
 
-    def value(self, logits: Tensor, theta: Tensor) -> Tensor:
-        losses = logits.logsumexp(2) - logits.gather(2, self.labels[:, :, None])[:, :, 0]
-        penalty = (self.ridge * theta.square()).sum((0, 2), dtype=torch.float64) / 2
-        return (losses * self.share).sum(0, dtype=torch.float64) + penalty
+    def _few_problems(self) -> Iterator[slice]:
+        """Some problems after the other: as many as a product is good for."""
+        step = max(1, (_COLUMNS if self.points.device.type == "cpu" else _LOGITS_OF_A_GPU) // self.n_classes)
+        return (slice(first, first + step) for first in range(0, len(self.total), step))
 
-    def value_along(self, logits: Tensor, change: Tensor, theta: Tensor, direction: Tensor, length: Tensor) -> Tensor:
-        return self.value(logits + length[:, None] * change, theta + length[:, None] * direction)
+    def _parts(self, theta: Tensor, some: slice) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Points, labels, shares and new logits ``(rows, B, n_classes)`` of some rows after the other."""
+        rows = _rows_at_a_time(theta)
+        columns = theta.flatten(1)
+        of_rows = (self.points.split(rows), self.labels[:, some].split(rows), self.share[:, some].split(rows))
+        for points, labels, share in zip(*of_rows, strict=True):
+            yield points, labels, share, (points @ columns).view(-1, *theta.shape[1:])
+
+
+def _rows_at_a_time(theta: Tensor) -> int:
+    most = _LOGITS_OF_A_PROCESSOR if theta.device.type == "cpu" else _LOGITS_OF_A_GPU
+    return max(_FEWEST_ROWS, most // theta[0].numel())
 
 
 def _times_inverse_curvature(slope: Tensor, steps: list[_Step], bound: Tensor) -> Tensor:
@@ -172,19 +223,33 @@ def _times_inverse_curvature(slope: Tensor, steps: list[_Step], bound: Tensor) -
     return result
 
 
-def _line_search(value: Callable[[Tensor], Tensor], now: Tensor, descent: Tensor) -> tuple[Tensor, Tensor]:
-    """Per problem the first of 1, 1/2, 1/4 … that lowers the value enough, 0 where none does; and the values there.
+def _line_search(
+    loss: _Loss, theta: Tensor, direction: Tensor, now: Tensor, descent: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Go per problem the first of 1, 1/2, 1/4 … of the way that lowers the value enough, nowhere where none does.
+
+    Where rounding hides what is gained, the slope tells it, which single precision knows better than the value: the
+    approximate condition of Hager & Zhang (2005), SIAM Journal on Optimization 16.
 
     Args:
-        value: of the ``(B,)`` step lengths.
-        now: ``(B,)``, at length 0.
-        descent: ``(B,)``, slope there, negative.
+        loss: what is to be lowered.
+        theta: from where.
+        direction: whereto.
+        now: ``(B,)``, the value there.
+        descent: ``(B,)``, the slope along the way, negative.
+
+    Returns:
+        Coefficients, values and gradients in the end.
     """
     length = torch.ones_like(descent)
     for _ in range(_HALVINGS):
-        then = value(length)
-        enough = then <= now + _SUFFICIENT * length * descent
+        there = theta + length[:, None] * direction
+        value, slope = loss.at(there)
+        gained = value <= now + _SUFFICIENT * length * descent
+        turned_little = (slope * direction).sum((0, 2)) <= (2 * _SUFFICIENT - 1) * descent
+        enough = gained | (turned_little & (value <= now + _ROUNDING * now.abs()))
         if enough.all():
-            return length, then
+            return there, value, slope
         length = torch.where(enough, length, length / 2)
-    return torch.where(enough, length, 0.0), torch.where(enough, then, now)
+    there = theta + torch.where(enough, length, 0.0)[:, None] * direction
+    return there, *loss.at(there)

@@ -5,7 +5,7 @@ arXiv:1909.03368; here the control has the points' labels shuffled, as in a perm
 JMLR 11).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -16,7 +16,15 @@ from torch import Tensor
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.layers import TRAIN, VAL, activations_of, in_double_precision_device, labelled_rows, unique
-from repviz.diagnostics.logistic_regression import Axes, Problems, decision, fit, principal_position, standardized
+from repviz.diagnostics.logistic_regression import (
+    Axes,
+    Problems,
+    decision,
+    fit,
+    predicted,
+    principal_position,
+    standardized,
+)
 from repviz.errors import UserError
 from repviz.snapshot import Snapshot
 
@@ -25,12 +33,11 @@ C_GRID = 10.0 ** np.arange(-4, 4.25, 0.5)
 decades."""
 _PATIENCE = 2
 """How many worse strengths in a row end the search; around the previous epoch's strength a single one does."""
-_TOLERANCE = 1e-4
-"""Of the fits that are scored, scikit-learn's own."""
-_SEARCH_TOLERANCE = 1e-3
-"""Of the fits that only choose the strength: they end in the same choice after half the steps."""
-_SHARE_OF_CLASS = 0.02
-"""Either is at most so much over the number of classes: with many of them each has a small part in the gradient."""
+_TOLERANCE, _SEARCH_TOLERANCE = 1e-4, 1e-3
+"""Of the fits that are scored, scikit-learn's own; and of those that only choose the strength, which end in the same
+choice after half the steps."""
+_SHARE, _SEARCH_SHARE = 0.002, 0.02
+"""Each is at most so much over the number of classes: with many of them each has a small part in the gradient."""
 
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "accuracy": ("accuracy of the probe on val points", "1"),
@@ -120,13 +127,13 @@ class Probe(Diagnostic):
         random = np.random.default_rng(self.seed)
         shuffled, shuffled_val = random.permutation(truth), random.permutation(labels[val])
         both = _problems(np.stack([truth, shuffled], axis=1), np.ones((len(train), 2)), len(classes), points.device)
-        theta, _ = fit(on_train, both, c, tolerance=min(_TOLERANCE, _SHARE_OF_CLASS / len(classes)))
-        predicted = decision(axes, theta).argmax(2).cpu().numpy()
+        theta, _ = fit(on_train, both, c, tolerance=min(_TOLERANCE, _SHARE / len(classes)))
+        named = classes[predicted(axes, theta).cpu().numpy()]
         numbers["C"], numbers["held_out_accuracy"] = c, held_out
-        numbers["train_accuracy"] = np.mean(predicted[: len(train), 0] == truth)
-        numbers["control_train_accuracy"] = np.mean(predicted[: len(train), 1] == shuffled)
+        numbers["train_accuracy"] = np.mean(named[: len(train), 0] == labels[train])
+        numbers["control_train_accuracy"] = np.mean(named[: len(train), 1] == classes[shuffled])
         if len(val):
-            named = classes[predicted[len(train) :]]
+            named = named[len(train) :]
             numbers["accuracy"] = np.mean(named[:, 0] == labels[val])
             numbers["control_accuracy"] = np.mean(named[:, 1] == shuffled_val)
             numbers["chance"] = np.mean(labels[val] == classes[np.bincount(truth).argmax()])
@@ -160,7 +167,7 @@ def chosen_strength(
         return float(C_GRID[len(C_GRID) // 2]), float("nan")
     fitted = fold[:, None] != np.arange(n_folds)
     problems = _problems(np.repeat(labels[:, None], n_folds, axis=1), fitted, n_classes, axes.scores.device)
-    held_out = torch.from_numpy(fold).to(axes.scores.device)
+    held_out = [torch.from_numpy(np.flatnonzero(fold == k)).to(axes.scores.device) for k in range(n_folds)]
     tried: dict[int, tuple[int, float]] = {}
     anew = bool(np.isnan(before))
     first = 0 if anew else max(0, int(np.abs(np.log(C_GRID / before)).argmin()) - 1)
@@ -175,7 +182,7 @@ def _walk(
     numbers: range,
     axes: Axes,
     problems: Problems,
-    held_out: Tensor,
+    held_out: Sequence[Tensor],
     tried: dict[int, tuple[int, float]],
     patience: int,
 ) -> None:
@@ -186,11 +193,11 @@ def _walk(
     moves anything.
     """
     theta, worse = None, 0
-    tolerance = min(_SEARCH_TOLERANCE, _SHARE_OF_CLASS / problems.n_classes)
-    truth, rows = problems.labels[:, 0], torch.arange(len(held_out), device=held_out.device)
+    tolerance = min(_SEARCH_TOLERANCE, _SEARCH_SHARE / problems.n_classes)
+    truth = problems.labels[torch.cat(held_out), 0]
     for number in numbers:
         theta, steps = fit(axes, problems, float(C_GRID[number]), theta, tolerance=tolerance)
-        logits = decision(axes, theta)[rows, held_out]
+        logits = torch.cat([decision(axes, theta[:, [k]], rows)[:, 0] for k, rows in enumerate(held_out)])
         hits = int((logits.argmax(1) == truth).sum())
         loss = float(torch.nn.functional.cross_entropy(logits, truth))
         is_worse = bool(tried) and hits < max(h for h, _ in tried.values()) and loss > min(x for _, x in tried.values())
