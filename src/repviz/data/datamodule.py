@@ -12,6 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from repviz.data.arrays import Arrays, Split
+from repviz.data.batches import Batch
 from repviz.data.blocks import ScaledRows
 from repviz.data.checks import matched_to_training
 from repviz.data.keys import NPZ_KEYS
@@ -174,6 +175,13 @@ class EmbeddingDataModule(LightningDataModule):
             labels = np.full(len(source), -1) if source.labels is None else source.labels
             self._rows[split] = Rows(tuple(inputs), torch.from_numpy(labels), source)
         return self._rows[split]
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Leave a batch that lies there as it is: Lightning would take it apart at every step to find nothing to do."""
+        inputs, targets = batch
+        if all(tensor.device == device for tensor in (*inputs, targets)):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def train_dataloader(self) -> Loader:
         """Shuffled training batches."""

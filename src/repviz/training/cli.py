@@ -38,6 +38,7 @@ from repviz.model.classifier import EmbeddingClassifier
 from repviz.store.metrics_table import COLUMNS
 from repviz.store.run_folder import CONFIG_FILE, run_of_checkpoint
 from repviz.training.checkpoint_io import DurableCheckpointIO
+from repviz.training.no_profiler import NoProfiler
 from repviz.training.parser import Parser
 from repviz.training.predictions import PredictionWriter
 from repviz.training.random_state import RandomState
@@ -167,6 +168,7 @@ class RepvizCLI(LightningCLI):
         settings = {**self._get(self.config_init, "trainer", default={}), **kwargs}
         if settings["enable_progress_bar"] is None:
             settings["enable_progress_bar"] = sys.stdout.isatty()
+        settings["profiler"] = settings["profiler"] or NoProfiler()
         trainer = self._instantiate_trainer(settings, callbacks)
         if self.subcommand != "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DurableCheckpointIO()  # Lightning's own heeds torch's variable of trust
