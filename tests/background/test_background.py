@@ -133,6 +133,26 @@ def test_a_worker_that_dies_or_hangs_is_recorded_and_replaced(tmp_path):
     np.testing.assert_allclose(found, totals, rtol=1e-6)
 
 
+def test_a_worker_that_is_killed_with_nothing_to_do_costs_nothing(tmp_path):
+    subject, run_dir, checkpoint = subject_of(nn.Linear(3, 2)), tmp_path / "run", tmp_path / "last.ckpt"
+    run_dir.mkdir()
+    torch.save({"state_dict": subject.module.state_dict()}, checkpoint)
+    background = Background(subject, {"total": Total()}, run_dir, BackgroundSettings())
+    background.submit(0, 0, ["total"], checkpoint)
+    deadline = time.monotonic() + 60
+    while background.waiting:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    pid = int(artifacts.read_artifact(run_dir, "total", 0).attrs["pid"])
+    os.kill(pid, signal.SIGKILL)
+    while len(list(Path(f"/proc/{pid}/task").iterdir())) > 1 or " Z " not in Path(f"/proc/{pid}/stat").read_text():
+        assert time.monotonic() < deadline  # its threads end one by one
+    background.submit(1, 10, ["total"], checkpoint)
+    assert background.drain()
+    assert not artifacts.errors(run_dir, "total")
+    assert artifacts.read_artifact(run_dir, "total", 1).attrs["pid"] != pid
+
+
 def test_an_epoch_that_is_handed_over_twice_is_computed_once(tmp_path):
     subject, run_dir, file = subject_of(nn.Linear(3, 2)), tmp_path / "run", tmp_path / "computed.txt"
     run_dir.mkdir()

@@ -1,8 +1,14 @@
 """Training from a folder that stays on the disk: the same points, metrics and resumption as in memory."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
+from numpy.lib.format import open_memmap
 
 import repviz
 from repviz.cli import main
@@ -76,3 +82,38 @@ def test_the_baseline_of_a_large_folder_is_fitted_on_some_of_its_rows(fit, block
     assert "the baseline is fitted on 800 of 3200 training rows" in capsys.readouterr().err
     assert repviz.open_run(run).info()["results"]["logistic_regression"]["val_accuracy"] > 0.4
     assert "val points of the sample" in str(repviz.open_run(run).read("prediction", 1).attrs)
+
+
+def _peak_megabytes(folder: Path, n_rows: int) -> float:
+    """What a training takes at its most that streams so many rows of 384 numbers, all zero, from a file of holes."""
+    folder.mkdir()
+    for split, n in (("train", n_rows), ("val", 50)):
+        open_memmap(folder / f"X_{split}_embed.npy", "w+", np.float32, (n, 384)).flush()
+        np.save(folder / f"y_{split}.npy", np.arange(n) % 2)
+    np.save(folder / "classes.npy", np.array(["a", "b"]))
+    command = [
+        *(sys.executable, "-m", "repviz", "fit", "--data.path", str(folder), "--data.loading", "blocks"),
+        *("--data.block-mib", "2", "--data.batch_size", "4096", "--data.use_tabular", "false"),
+        *(
+            "--model.fusion",
+            "none",
+            "--model.hidden_dims",
+            "[8]",
+            "--diagnostics",
+            "off",
+            "--baseline.enabled",
+            "false",
+        ),
+        *("--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", "--runs_dir", str(folder.parent / "runs")),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return usage.ru_maxrss / 1024
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    few, many = 10_000, 210_000
+    added = (many - few) * 384 * 4 / 2**20
+    grown = _peak_megabytes(tmp_path / "many", many) - _peak_megabytes(tmp_path / "few", few)
+    assert grown < added / 6, f"{grown:.0f} MB more for {added:.0f} MB of rows"

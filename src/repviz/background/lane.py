@@ -130,6 +130,8 @@ class Lane:
     def _attempt(self, job: Job, left: list[str]) -> None:
         """Have a worker compute the kinds in ``left``, which it takes off; one that brings it down is recorded."""
         try:
+            if self._process is not None and self._process.poll() is not None:
+                self._reap()  # it ended while it had nothing to do: that is the fault of nothing it looks with
             if self._process is None:
                 self._start()
         except Exception as error:  # whatever it is: a lane that ended would lose all that waits in it
