@@ -1,11 +1,14 @@
 """Where a benchmark ran: the machine and the versions, without names or paths."""
 
+import contextlib
+import ctypes
 import functools
 import importlib.metadata
 import os
 import platform
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +18,8 @@ _PEERS = ("torchdr", "skorch", "loss-landscapes", "distributed")
 """Named where they are installed."""
 _OWN = ("benchmarks/results", "benchmarks/RESULTS.md")
 """What benchmarks write themselves: it does not make the measured code another one."""
+_SET_CHILD_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER of prctl(2)."""
 
 
 @functools.cache
@@ -44,11 +49,14 @@ class Others:
     """What other programs take of the processor from now on; of Linux alone."""
 
     def __init__(self) -> None:
-        """Begin to count."""
+        """Begin to count; on Linux this process inherits what its children leave behind, as a browser does."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._began, self._busy, self._own = time.monotonic(), _busy_seconds(), _own_seconds()
 
     def share(self) -> float | None:
-        """Of all cores since the beginning, 0 to 1; programs that this one started and waited for are its own."""
+        """Of all cores since the beginning, 0 to 1; what this program and its children started is not counted."""
+        _reap()
         busy = _busy_seconds()
         if busy is None or self._busy is None:
             return None
@@ -64,6 +72,13 @@ def _busy_seconds() -> float | None:
         return None
     user, nice, system = map(int, facts.read_text().split("\n", 1)[0].split()[1:4])
     return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+
+
+def _reap() -> None:
+    """Wait for every child that has ended: what it took is counted as this process's from then on."""
+    with contextlib.suppress(ChildProcessError):  # there is none left
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _own_seconds() -> float:

@@ -2,6 +2,9 @@
 
 import dataclasses
 import math
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -9,6 +12,7 @@ from benchmarks.report import machine
 from benchmarks.report.__main__ import main, said_at_the_end
 from benchmarks.report.record import MET, MISSED, Curve, Record, Row, number, rates, read, times, write
 from benchmarks.report.table import page, row_line
+from tests.conftest import ROOT
 
 MACHINE = {"processor": "one", "cores": "2"}
 
@@ -135,6 +139,27 @@ def test_one_that_misses_or_fails_stops_no_other_and_is_named(scripts, tmp_path,
 
 def test_what_is_said_at_the_end_is_empty_where_all_went_well():
     assert said_at_the_end([record("speed", Row("batch 64", (0.8,), "x", 0.7))]) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are inherited on Linux alone")
+def test_what_a_child_leaves_behind_is_not_the_work_of_others():
+    """As the processes of a browser, which end after it."""
+    code = """
+        import os, subprocess, sys, time
+        from benchmarks.report import machine
+        busy = "while __import__('time').process_time() < 0.5: pass"
+        leaves = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
+        counted, before = machine.Others(), sum(os.times()[2:4])
+        subprocess.run([sys.executable, "-c", leaves], check=True)
+        until = time.monotonic() + 20
+        while sum(os.times()[2:4]) - before < 0.5 and time.monotonic() < until:
+            time.sleep(0.05)
+            counted.share()
+        print(sum(os.times()[2:4]) - before)
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) >= 0.5
 
 
 def test_what_other_programs_take_is_what_is_taken_without_ones_own(monkeypatch):
