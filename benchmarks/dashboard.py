@@ -24,6 +24,7 @@ from dashboard_parts.browser import Steps, chromium, new_page, steps
 from dashboard_parts.clients import watch
 from dashboard_parts.made_run import METHODS, MadeRun
 from report.arguments import arguments, sentence
+from report.machine import inherit_orphans
 from report.record import Record, Row, times
 
 PARTS = Path(__file__).parent / "dashboard_parts"
@@ -191,4 +192,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    inherit_orphans()
     sys.exit(main())

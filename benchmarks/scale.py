@@ -12,6 +12,7 @@ import os
 import sys
 
 from report.arguments import arguments, sentence
+from report.machine import inherit_orphans
 from report.record import Curve, Record, Row
 from scale_parts import classes, epochs, points, runs
 from scale_parts.costs import MOST_GROWTH, Costs, Table
@@ -66,4 +67,5 @@ def curves(found: list[Costs]) -> list[Curve]:
 
 
 if __name__ == "__main__":
+    inherit_orphans()
     sys.exit(main())

@@ -20,6 +20,7 @@ _OWN = ("benchmarks/results", "benchmarks/RESULTS.md")
 """What benchmarks write themselves: it does not make the measured code another one."""
 _SET_CHILD_SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2)."""
+_inheriting = False
 
 
 @functools.cache
@@ -45,18 +46,28 @@ def commit() -> str:
     return "unknown" if not name else name + ("+" if changed else "")
 
 
+def inherit_orphans() -> None:
+    """On Linux, take what children leave behind, as a browser does, for this program's own: call it in a script alone.
+
+    From then on every child that has ended is waited for when ``Others`` is asked, whoever else would.
+    """
+    global _inheriting
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _inheriting = True
+
+
 class Others:
     """What other programs take of the processor from now on; of Linux alone."""
 
     def __init__(self) -> None:
-        """Begin to count; on Linux this process inherits what its children leave behind, as a browser does."""
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        """Begin to count."""
         self._began, self._busy, self._own = time.monotonic(), _busy_seconds(), _own_seconds()
 
     def share(self) -> float | None:
         """Of all cores since the beginning, 0 to 1; what this program and its children started is not counted."""
-        _reap()
+        if _inheriting:
+            _reap()
         busy = _busy_seconds()
         if busy is None or self._busy is None:
             return None

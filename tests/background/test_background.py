@@ -50,6 +50,25 @@ class Deadly(Diagnostic):
 
 
 @dataclass(frozen=True)
+class Silenced(Diagnostic):
+    """Brings its process down when it has written what it was asked for, before it can say so."""
+
+    kind: ClassVar[str] = "silenced"
+
+    def compute(self, snapshot, earlier=NOTHING_EARLIER):
+        from repviz.callbacks import looking
+
+        real = looking.artifacts.write_artifact
+
+        def write(*args, **kwargs):
+            real(*args, **kwargs)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        looking.artifacts.write_artifact = write
+        return xr.Dataset({"alive": ((), 1)})
+
+
+@dataclass(frozen=True)
 class Endless(Diagnostic):
     """Never comes back at epoch 1."""
 
@@ -131,6 +150,13 @@ def test_a_worker_that_dies_or_hangs_is_recorded_and_replaced(tmp_path):
     assert "background.time_limit, 3 s" in said["endless"]["message"]
     found = [float(artifacts.read_artifact(run_dir, "total", epoch)["total"]) for epoch in range(3)]
     np.testing.assert_allclose(found, totals, rtol=1e-6)
+
+
+def test_what_was_written_before_a_worker_died_is_no_failure(tmp_path):
+    _, run_dir = run_epochs(tmp_path, [Silenced(), Total()], 2)
+    for kind in ("silenced", "total"):
+        assert artifacts.epochs(run_dir, kind) == [0, 1]
+        assert not artifacts.errors(run_dir, kind)
 
 
 def test_a_worker_that_is_killed_with_nothing_to_do_costs_nothing(tmp_path):

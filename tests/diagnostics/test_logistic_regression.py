@@ -6,6 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from repviz.diagnostics import logistic_regression
 from repviz.diagnostics.logistic_regression import (
     Axes,
     Problems,
@@ -97,6 +98,26 @@ def test_problems_solved_together_are_those_solved_alone():
         part = Axes(axes.scores[half], axes.variances)
         left_out = fit(part, problem(own[half]), 0.1, tolerance=1e-6)[0]
         torch.testing.assert_close(alone, decision(axes, left_out)[:, 0].softmax(1), atol=2e-3, rtol=0)
+
+
+def test_whatever_is_worked_on_at_a_time_loss_and_gradient_are_those_of_autograd(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    points, labels = torch.randn(90, 4, generator=generator), torch.randint(0, 5, (90, 3), generator=generator)
+    weights = torch.randint(0, 2, (90, 3), generator=generator).float()
+    theta = (3 * torch.randn(5, 3, 5, generator=generator)).requires_grad_()
+    axes, c = Axes(points, torch.ones(4)), 0.3
+    logits = decision(axes, theta)
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(90, 3)
+    penalty = theta[:-1].square().sum((0, 2)) / (2 * c)
+    expected = ((losses * weights).sum(0) + penalty) / weights.sum(0)
+    (slope,) = torch.autograd.grad(expected.sum(), theta)
+    monkeypatch.setattr(logistic_regression, "_FEWEST_ROWS", 7)
+    for columns, at_a_time in ((2**10, 2**17), (10, 1), (1, 1)):
+        monkeypatch.setattr(logistic_regression, "_COLUMNS", columns)
+        monkeypatch.setattr(logistic_regression, "_LOGITS_OF_A_PROCESSOR", at_a_time)
+        value, gradient = logistic_regression._Loss(axes, Problems(labels, weights, 5), c).at(theta.detach())
+        torch.testing.assert_close(value.float(), expected.detach(), rtol=1e-5, atol=0)
+        torch.testing.assert_close(gradient, slope, rtol=1e-4, atol=1e-6)
 
 
 def test_a_warm_start_ends_in_the_same_place_sooner():

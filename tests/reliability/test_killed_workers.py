@@ -26,11 +26,13 @@ BESIDE = [
 def test_workers_that_are_killed_at_random(start, fit, packages, tmp_path, times):  # noqa: F811
     moments, epochs = random.Random(0), times(5, 400)
     process, run_dir = begun(start, packages, tmp_path, *BESIDE, "--trainer.max_epochs", str(epochs))
-    for _ in range(times(1, 50)):
-        wait_for(process, lambda: children_of(process.pid))
-        time.sleep(moments.uniform(0, times(1, 4)))
+    killed = set()
+    while len(killed) < times(1, 50):
+        wait_for(process, lambda: set(children_of(process.pid)) - killed)
+        time.sleep(moments.uniform(0, times(1, 4)) if killed else 0.0)
         for worker in children_of(process.pid):
             os.kill(worker, signal.SIGKILL)
+            killed.add(worker)
     output, _ = process.communicate(timeout=300 + LIMIT)
     assert process.returncode == 0, output
     run = repviz.open_run(run_dir)

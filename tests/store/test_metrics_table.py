@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from repviz.store.metrics_table import COLUMNS, METRICS_FILE, read_metrics, write_metrics
+from repviz.store.metrics_table import COLUMNS, METRICS_FILE, MetricsTable, read_metrics, write_metrics
 
 
 def test_gaps_stay_gaps_and_numbers_stay_exact(tmp_path):
@@ -17,6 +17,28 @@ def test_gaps_stay_gaps_and_numbers_stay_exact(tmp_path):
     assert lines[0] == ",".join([*COLUMNS, "mine"])
     assert lines[1] == "0,0" + "," * 11
     assert read_metrics(tmp_path) == [{"epoch": 0, "step": 0}, rows[0]]
+
+
+def test_a_table_that_grows_is_the_one_that_is_written_at_once(tmp_path, monkeypatch):
+    rows = [{"epoch": n, "step": 7 * n, "val_loss": 1 / (n + 1)} for n in range(5)]
+    rows[3]["mine"] = 0.5  # a column that comes late
+    growing, whole = tmp_path / "growing", tmp_path / "whole"
+    growing.mkdir(), whole.mkdir()
+    table = MetricsTable(rows[:1])
+    for number, row in enumerate(rows[1:], 2):
+        table.append(row)
+        if number == 3:  # no room: what could not be written is there the next time
+
+            def full(*_: object) -> None:
+                raise OSError(28, "No space left on device")
+
+            with monkeypatch.context() as patch, pytest.raises(OSError, match="space"):
+                patch.setattr("repviz.store.metrics_table.write_text", full)
+                table.write(growing)
+            continue
+        table.write(growing)
+        write_metrics(whole, rows[:number])
+        assert (growing / METRICS_FILE).read_bytes() == (whole / METRICS_FILE).read_bytes()
 
 
 def test_no_table_has_no_rows_and_a_damaged_one_is_an_error(tmp_path):

@@ -17,6 +17,7 @@ from typing import Any
 
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.looking import record_failure
+from repviz.store.artifacts import artifact_path
 
 log = logging.getLogger("repviz")
 
@@ -131,6 +132,7 @@ class Lane:
         """Have a worker compute the kinds in ``left``, which it takes off; one that brings it down is recorded."""
         try:
             if self._process is not None and self._process.poll() is not None:
+                log.info("the background worker ended with nothing to do, and is started anew")
                 self._reap()  # it ended while it had nothing to do: that is the fault of nothing it looks with
             if self._process is None:
                 self._start()
@@ -154,7 +156,9 @@ class Lane:
         except Exception as error:
             self._give_up(error)
             if left and not self._stopped:
-                record_failure(left.pop(0), error, self._run_dir, job.epoch)
+                kind = left.pop(0)
+                if not artifact_path(self._run_dir, kind, job.epoch).exists():  # else it ended before it could say so
+                    record_failure(kind, error, self._run_dir, job.epoch)
 
     def _start(self) -> None:
         settings = self._settings

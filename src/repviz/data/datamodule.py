@@ -178,9 +178,9 @@ class EmbeddingDataModule(LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Leave a batch that lies there as it is: Lightning would take it apart at every step to find nothing to do."""
-        inputs, targets = batch
-        if all(tensor.device == device for tensor in (*inputs, targets)):
-            return batch
+        match batch:  # another's loader may give anything
+            case (tuple() as inputs, Tensor() as targets) if all(x.device == device for x in (*inputs, targets)):
+                return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def train_dataloader(self) -> Loader:

@@ -91,7 +91,7 @@ def fit(
         axes: of the points.
         problems: what is to be told apart.
         c: inverse strength of the penalty, scikit-learn's ``C``.
-        start: ``(r + 1, B, n_classes)``, from where; zeros when not given.
+        start: ``(r + 1, B, n_classes)``, from where; each class's share of the points when not given.
         tolerance: on the largest entry of the gradient of the mean loss, as scikit-learn's ``tol``.
         max_iter: steps at most.
 
@@ -110,6 +110,8 @@ def fit(
         before = theta, slope
         theta, now, slope = _line_search(loss, theta, direction, now, (slope * direction).sum((0, 2)))
         moved, turned = theta - before[0], slope - before[1]
+        if not now.isfinite().all():
+            raise FloatingPointError("the points or their weights are not finite")
         if not moved.any():  # as low as single precision can tell
             return theta, iteration
         steps = [*steps[1 - _MEMORY :], _Step(moved, turned, (moved * turned).sum((0, 2)))]

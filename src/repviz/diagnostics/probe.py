@@ -126,7 +126,9 @@ class Probe(Diagnostic):
         c, held_out = chosen_strength(on_train, truth, fold, len(classes), before)
         random = np.random.default_rng(self.seed)
         shuffled, shuffled_val = random.permutation(truth), random.permutation(labels[val])
-        both = _problems(np.stack([truth, shuffled], axis=1), np.ones((len(train), 2)), len(classes), points.device)
+        both = _problems(
+            np.stack([truth, shuffled], axis=1), np.ones((len(train), 2)), len(classes), axes.scores.device
+        )
         theta, _ = fit(on_train, both, c, tolerance=min(_TOLERANCE, _SHARE / len(classes)))
         named = classes[predicted(axes, theta).cpu().numpy()]
         numbers["C"], numbers["held_out_accuracy"] = c, held_out

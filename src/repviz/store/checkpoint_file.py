@@ -33,7 +33,7 @@ def reading_checkpoint(path: Path, *, tensors: bool = True) -> Iterator[None]:
     try:
         _compare(path, tensors=tensors)
         yield
-    except (FileNotFoundError, UserError):
+    except (FileNotFoundError, MemoryError, UserError):
         raise
     except Exception as error:  # torch and its unpickler have many ways to say it, some of them pages long
         why = (str(error).strip().splitlines() or [""])[0][:200]

@@ -73,9 +73,13 @@ class _Noting:
 
 def _save(checkpoint: dict[str, Any], file: _Noting) -> None:
     """``torch.save``, which makes an internal error of a full disk, with the system's reason instead."""
+    wanted = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(True)  # whatever a script has set: they are compared when it is read
     try:
         torch.save(checkpoint, file)
     except RuntimeError:
         if file.problem is None:
             raise
         raise file.problem from None
+    finally:
+        torch.serialization.set_crc32_options(wanted)

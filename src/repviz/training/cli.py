@@ -129,7 +129,9 @@ class RepvizCLI(LightningCLI):
             raise UserError(f"seed_everything is {seed}; it must be from 0 to {2**32 - 1}")
         checkpoint = config.get("ckpt_path")
         if checkpoint is not None and Path(checkpoint).is_file():
-            with checkpoint_at(Path(checkpoint)) as state:  # Lightning takes settings from it without a look
+            with checkpoint_at(
+                Path(checkpoint), tensors=False
+            ) as state:  # Lightning takes settings from it without a look
                 dict(state["state_dict"]), dict(state["hyper_parameters"])
 
     def _parse_ckpt_path(self) -> None:
