@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from repviz.atomic import write_bytes
 from repviz.dashboards.app import create_app
 from repviz.dashboards.frames import MISSING, header_of
 from repviz.store.artifacts import artifact_path, write_artifact
@@ -120,7 +121,7 @@ def test_runs_without_activations_and_damaged_ones_are_named(client, two, make_r
     keep(two[0], 0, block1=rng.normal(size=(40, 3)))
     answer = client.get(url).json
     assert (answer["lacking"], len(answer["figure"]["data"])) == ([third.path.name], 1)
-    artifact_path(two[1].path, "activations", 0).write_bytes(b"x" * 100)
+    write_bytes(artifact_path(two[1].path, "activations", 0), b"x" * 100)
     answer = client.get(url).json
     assert answer["figure"] is None
     assert answer["problems"][0].startswith(OTHER)

@@ -14,6 +14,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 from werkzeug.http import parse_options_header
 
+from repviz.atomic import write_bytes
 from repviz.dashboards import drawing
 from repviz.dashboards.app import create_app
 from repviz.dashboards.asked_view import view_of
@@ -111,7 +112,7 @@ def test_what_is_of_the_whole_run_stands_at_the_epoch_it_goes_up_to(run, own):
     drawn = own("figures/trajectory/2").get_json()
     assert any(trace["type"] == "contour" for trace in drawn["figure"]["data"])
     assert drawn["subtitle"] == "loss on 100 train points"
-    artifact_path(run.path, "trajectory", None).write_bytes(b"damaged")
+    write_bytes(artifact_path(run.path, "trajectory", None), b"damaged")
     assert own("manifest").get_json()["artifacts"]["trajectory"]["epochs"] == [0]
     answer = own("figures/trajectory/0")
     assert answer.status_code >= 400
@@ -167,7 +168,7 @@ def test_classes_and_selection_reach_the_figure():
 
 def test_a_damaged_artifact_is_named_and_histories_go_on_without_it(own, run):
     path = artifact_path(run.path, "probe", 1)
-    path.write_bytes(path.read_bytes()[:3000])
+    write_bytes(path, path.read_bytes()[:3000])
     answer = own("figures/probe/1")
     assert (answer.status_code, answer.json["problem"]) == (422, "damaged")
     assert "epoch_000001.h5" in answer.json["message"]
@@ -176,7 +177,7 @@ def test_a_damaged_artifact_is_named_and_histories_go_on_without_it(own, run):
     assert len(over["damaged"]) == 1
     assert over["damaged"][0].startswith("epoch 1: ")
     for epoch in (0, 2):
-        artifact_path(run.path, "probe", epoch).write_bytes(b"nothing")
+        write_bytes(artifact_path(run.path, "probe", epoch), b"nothing")
     assert own("figures/probe/over-epochs").json["problem"] == "damaged"
 
 
@@ -317,7 +318,7 @@ def test_a_figure_beside_others_is_drawn_again_when_they_are_others(run, runs_di
     before = range_at(2)
     write_diagnostics(run, 40, ("landscape",))
     assert range_at(2)[0] < before[0]
-    artifact_path(run.path, "landscape", 40).write_bytes(b"nothing")
+    write_bytes(artifact_path(run.path, "landscape", 40), b"nothing")
     assert range_at(2) == before  # what cannot be read is left out
     path = f"/data/runs/{run.path.name}/figures/surface"
     assert client.get(f"{path}/2?against=first").json["subtitle"].startswith("epoch 2 − epoch 0 · ")

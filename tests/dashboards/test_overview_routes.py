@@ -5,6 +5,7 @@ import base64
 import numpy as np
 import pytest
 
+from repviz.atomic import write_bytes
 from repviz.dashboards.app import create_app
 from repviz.figures.metrics import PANELS
 from repviz.store.artifacts import artifact_path
@@ -91,7 +92,7 @@ def test_a_class_without_rows_has_no_recall(ask, make_run):
 def test_a_prediction_that_is_not_there_or_damaged_says_so(ask, make_run):
     run = make_run(epochs=0, n=40, kinds=("projection", "prediction"))
     assert ask(run, "prediction/7").status_code == 404
-    artifact_path(run.path, "prediction", 0).write_bytes(b"nothing")
+    write_bytes(artifact_path(run.path, "prediction", 0), b"nothing")
     answer = ask(run, "prediction/0")
     assert answer.json["problem"] == "damaged"
     assert "epoch_000000.h5" in answer.json["message"]

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from repviz.atomic import write_bytes
 from repviz.dashboards.app import create_app
 from repviz.dashboards.frames import MISSING, header_of
 from repviz.store.artifacts import artifact_path, write_error
@@ -161,7 +162,7 @@ def test_a_damaged_artifact_is_named_as_damaged(client, make_run):
         chunk = file["coordinates"].id.get_chunk_info(0)
     content = bytearray(path.read_bytes())
     content[chunk.byte_offset + chunk.size // 2] ^= 0xFF
-    path.write_bytes(content)
+    write_bytes(path, content)
     answer = client.get(f"/data/runs/{run.path.name}/frames/pca/1")
     assert answer.status_code == 422
     assert answer.json["problem"] == "damaged"
@@ -182,7 +183,7 @@ def test_files_that_are_no_sample_are_named(client, make_run, content):
 def test_another_kinds_dataset_is_no_projection(client, make_run):
     run = make_run(epochs=0)
     path = artifact_path(run.path, "projection", 0)
-    path.write_bytes((run.path / "sample.h5").read_bytes())
+    write_bytes(path, (run.path / "sample.h5").read_bytes())
     answer = client.get(f"/data/runs/{run.path.name}/frames/pca/0")
     assert answer.status_code == 422
     assert "not a projection" in answer.json["message"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from repviz.atomic import write_bytes
 from repviz.dashboards.app import create_app
 from repviz.dashboards.frames import header_of
 from repviz.dashboards.value_routes import MOST_ROWS
@@ -69,7 +70,7 @@ def test_any_kind_that_knows_something_of_every_point_is_listed_with_its_units(c
 
 def test_a_damaged_prediction_is_named_and_does_not_hurt_the_manifest(client, make_run):
     run = make_run(epochs=0, n=40, kinds=BOTH)
-    artifact_path(run.path, "prediction", 0).write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(600))
+    write_bytes(artifact_path(run.path, "prediction", 0), b"\x89HDF\r\n\x1a\n" + bytes(600))
     answer = client.get(f"/data/runs/{run.path.name}/values/prediction/0")
     assert answer.status_code == 422
     assert "epoch_000000.h5" in answer.json["message"]
