@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from repviz.precision import full_single_precision
+
 SPLIT_NAMES = ("train", "val", "excluded")
 """Names of the split codes 0, 1, 2 of ``Sample.split``."""
 
@@ -97,7 +99,7 @@ def isolated_random_state() -> Iterator[None]:
 
 @contextmanager
 def observing(model: nn.Module) -> Iterator[nn.Module]:
-    """Eval mode, no gradients and private random state for as long as someone looks; all restored afterwards.
+    """Eval mode, no gradients, full precision and private random state while someone looks; all restored afterwards.
 
     Every submodule gets its own mode back (a frozen part may have been in eval mode before). A compiled module runs
     uncompiled meanwhile: hooks on its parts would make it compile anew. The number of threads is restored too:
@@ -105,7 +107,7 @@ def observing(model: nn.Module) -> Iterator[nn.Module]:
     """
     threads = torch.get_num_threads()
     before = [(module, module.training, module._compiled_call_impl) for module in model.modules()]
-    with isolated_random_state(), torch.no_grad():
+    with isolated_random_state(), full_single_precision(), torch.no_grad():
         model.eval()
         for module, _, _ in before:
             module._compiled_call_impl = None
@@ -134,7 +136,8 @@ def capture(
         batch_size: rows per forward pass.
 
     Returns:
-        activations per layer ``(n, n_units)`` float32 on the model's device, and logits ``(n, n_classes)``.
+        activations per layer ``(n, n_units)`` float32 and logits ``(n, n_classes)``, on the model's device; on the CPU
+        where that device has no double precision, as Apple's GPUs: diagnostics compute in it.
     """
     modules = {id(module): module for module in sites.values() if module is not None}
     seen: dict[int, list[Tensor]] = {key: [] for key in modules}
@@ -142,8 +145,7 @@ def capture(
         module.register_forward_hook(lambda _m, _a, output, key=key: seen[key].append(output.detach().flatten(1)))
         for key, module in modules.items()
     ]
-    parameter = next(model.parameters(), torch.empty(0))
-    inputs = [x.to(parameter.device, parameter.dtype if x.is_floating_point() else None) for x in inputs]
+    inputs = as_taken_by(model, inputs)
     logits = []
     try:
         for start in range(0, len(inputs[0]), batch_size):
@@ -151,8 +153,17 @@ def capture(
     finally:
         for handle in handles:
             handle.remove()
-    outputs = {key: torch.cat(parts).float() for key, parts in seen.items()}
-    activations = {
-        name: inputs[0].flatten(1).float() if module is None else outputs[id(module)] for name, module in sites.items()
-    }
-    return activations, torch.cat(logits).float()
+    outputs = {key: _kept(torch.cat(parts)) for key, parts in seen.items()}
+    first = _kept(inputs[0].flatten(1))
+    activations = {name: first if module is None else outputs[id(module)] for name, module in sites.items()}
+    return activations, _kept(torch.cat(logits))
+
+
+def as_taken_by(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The inputs on the model's device, those of floating point in the precision of its weights."""
+    parameter = next(model.parameters(), torch.empty(0))
+    return tuple(x.to(parameter.device, parameter.dtype if x.is_floating_point() else None) for x in inputs)
+
+
+def _kept(outputs: Tensor) -> Tensor:
+    return (outputs.cpu() if outputs.device.type == "mps" else outputs).float()

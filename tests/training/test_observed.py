@@ -102,10 +102,11 @@ def test_a_video_that_cannot_be_is_said_and_the_run_is_finished(fit, capsys):
     assert not (run.path / "exports").exists()
 
 
-def test_half_precision_weights_are_looked_at_too(fit):
-    run = repviz.open_run(fit("--trainer.max_epochs", "1", "--trainer.precision", "bf16-true", *LOOK))
-    assert run.errors("projection") == {}
-    assert run.epochs("projection") == [0, 1]
+def test_half_precision_weights_are_looked_at_by_every_kind(fit):
+    everything = ["--config", str(ROOT / "configs" / "diagnostics" / "all.yaml"), "--projection.methods", "[pca]"]
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", "--trainer.precision", "bf16-true", *everything, *LOOK))
+    assert [run.errors(kind) for kind in all_classes()] == [{}] * len(all_classes())
+    assert {*run.kinds(), "activations"} == set(all_classes())  # those are kept where it is asked for alone
 
 
 def test_an_epoch_that_was_not_looked_at_is_when_the_run_goes_on(fit):

@@ -35,7 +35,7 @@ def filter_normalized_directions(weights: Mapping[str, Tensor], seed: int) -> tu
         shape = (len(weight), weight[0].numel()) if len(weight) else (0, 0)
         one, two = torch.randn(2, *shape, generator=generator, dtype=torch.float64).unbind()
         two = two - (two * one).sum(1, keepdim=True) / one.square().sum(1, keepdim=True) * one
-        norms = weight.detach().flatten(1).double().norm(dim=1).cpu()
+        norms = weight.detach().flatten(1).cpu().double().norm(dim=1)
         for direction, random in ((first, one), (second, two if shape[1] > 1 else torch.zeros_like(two))):
             scaled = random * (norms / random.norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny))[:, None]
             direction[name] = scaled.reshape(weight.shape).to(weight.device, weight.dtype)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from repviz.errors import UserError
-from repviz.snapshot import Sample, Snapshot
+from repviz.snapshot import Sample, Snapshot, as_taken_by
 
 _BATCH = 4096
 
@@ -39,22 +39,24 @@ def device_of(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
-def rows_at(sample: Sample, chosen: np.ndarray, device: torch.device) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Inputs and labels of some points of the sample, on the device."""
+def rows_at(sample: Sample, chosen: np.ndarray, model: nn.Module) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Inputs, as the model takes them, and labels of some points of the sample, on its device."""
     index = torch.from_numpy(chosen)
-    inputs = tuple(x[index.to(x.device)].to(device) for x in sample.inputs)
-    return inputs, torch.from_numpy(sample.labels)[index].to(device)
+    inputs = as_taken_by(model, [x[index.to(x.device)] for x in sample.inputs])
+    return inputs, torch.from_numpy(sample.labels)[index].to(device_of(model))
 
 
 @torch.no_grad()
-def predicted_logits(model: nn.Module, inputs: Sequence[Tensor], batch_size: int = _BATCH) -> Tensor:
-    """Logits ``(n, n_classes)`` float32 on the CPU, by batches.
+def predicted_logits(
+    model: nn.Module, inputs: Sequence[Tensor], batch_size: int = _BATCH, *, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Logits ``(n, n_classes)`` float32, by batches.
 
     Args:
         model: in eval mode.
         inputs: its positional arguments, each ``(n, ...)``.
         batch_size: rows per forward pass.
+        device: where the logits are collected.
     """
-    device = device_of(model)
     parts = zip(*(x.split(batch_size) for x in inputs), strict=True)
-    return torch.cat([model(*(x.to(device) for x in part)).float().cpu() for part in parts])
+    return torch.cat([model(*as_taken_by(model, part)).float().to(device) for part in parts])

@@ -15,10 +15,10 @@ import xarray as xr
 from torch import Tensor, nn
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
-from repviz.diagnostics.forward import device_of, predicted_logits, required_model
+from repviz.diagnostics.forward import predicted_logits, required_model
 from repviz.diagnostics.layers import TRAIN, VAL, labelled_rows
 from repviz.errors import UserError
-from repviz.snapshot import Rows, Sample, Snapshot
+from repviz.snapshot import Rows, Sample, Snapshot, as_taken_by
 
 Reference = Literal["shuffle", "mean"]
 
@@ -161,11 +161,10 @@ def modulation(model: nn.Module, tabular: Tensor) -> tuple[np.ndarray, np.ndarra
     module = next((m for m in model.modules() if isinstance(m, Modulated)), None)
     if module is None or not len(tabular):
         return np.empty(0), np.empty(0)
-    device = device_of(model)
     squares = []
     for part in tabular.split(_BATCH):
-        pairs = module.film_parameters(part.to(device))
-        squares.append([[float(x.double().square().mean(1).sum()) for x in pair] for pair in pairs])
+        pairs = module.film_parameters(*as_taken_by(model, [part]))
+        squares.append([[float(x.cpu().double().square().mean(1).sum()) for x in pair] for pair in pairs])
     total = np.sum(np.array(squares).reshape(len(squares), -1, 2), axis=0)
     gamma, beta = np.sqrt(total / len(tabular)).T
     return gamma, beta

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.fidelity import sampled_rows
-from repviz.diagnostics.layers import TRAIN, activations_of, in_double_precision_device, unique
+from repviz.diagnostics.layers import TRAIN, activations_of, unique
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes
 from repviz.errors import UserError
@@ -215,7 +215,6 @@ def _numbers(points: Tensor, snapshot: Snapshot, train: np.ndarray) -> dict[str,
     if not len(train):
         return numbers
     weights = classifier_weights(snapshot.model, points, snapshot.logits)
-    points = in_double_precision_device(points)
     rows = torch.from_numpy(train).to(points.device)
     seen = points[rows]
     numbers["effective_rank"] = effective_rank(seen)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.filter_normalization import filter_normalized_directions
-from repviz.diagnostics.forward import device_of, required_criterion, required_model, rows_at
+from repviz.diagnostics.forward import required_criterion, required_model, rows_at
 from repviz.diagnostics.layers import labelled_rows
 from repviz.diagnostics.weight_plane import losses_on_plane, plane_through
 from repviz.errors import UserError
@@ -93,7 +93,7 @@ class Landscape(Diagnostic):
             chosen = chosen_points(snapshot.sample, code, self.n_points, self.seed)
             loss, center = np.full((len(steps), len(steps)), np.nan), np.nan
             if len(chosen):
-                rows = rows_at(snapshot.sample, chosen, device_of(model))
+                rows = rows_at(snapshot.sample, chosen, model)
                 with torch.no_grad():
                     center = float(criterion(model(*rows[0]), rows[1]))
                 found, evaluation = losses_on_plane(model, rows, criterion, plane, grid)

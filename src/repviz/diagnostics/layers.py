@@ -52,8 +52,3 @@ def unique(activations: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def labelled_rows(labels: np.ndarray, split: np.ndarray, code: int) -> np.ndarray:
     """Rows of one split that have a class, ascending."""
     return np.flatnonzero((split == code) & (labels >= 0))
-
-
-def in_double_precision_device(points: Tensor) -> Tensor:
-    """The points on a device that knows double precision: Apple's GPUs do not."""
-    return points.cpu() if points.device.type == "mps" else points

@@ -4,7 +4,7 @@ The penalty does not see a rotation of the units, so the points come in their pr
 nearly diagonal, the diagonal of it where a fit begins (Böhning, 1992, Annals of the Institute of Statistical
 Mathematics 44, has its form) scales the steps, and L-BFGS (Liu & Nocedal, 1989, Mathematical Programming 45) needs few
 of them. Several problems (the folds of a cross-validation, a control on shuffled labels) share every product with the
-points, and no more logits are made at a time than a cache holds.
+points, and a fit makes no more logits at a time than a cache holds.
 """
 
 from collections.abc import Iterator
@@ -100,16 +100,17 @@ def fit(
     """
     loss = _Loss(axes, problems, c)
     theta = loss.of_shares() if start is None else start
-    scale = loss.curvature(theta)
-    now, slope = loss.at(theta)
+    curvature = loss.curvature(theta)
+    now, gradient = loss.at(theta)
     steps: list[_Step] = []
     for iteration in range(max_iter):
-        if float(slope.abs().max()) <= tolerance:
+        if float(gradient.abs().max()) <= tolerance:
             return theta, iteration
-        direction = -_times_inverse_curvature(slope, steps, scale)
-        before = theta, slope
-        theta, now, slope = _line_search(loss, theta, direction, now, (slope * direction).sum((0, 2)))
-        moved, turned = theta - before[0], slope - before[1]
+        direction = -_times_inverse_curvature(gradient, steps, curvature)
+        before = theta, gradient
+        descent = (gradient * direction).sum((0, 2))
+        theta, now, gradient = _line_search(loss, theta, direction, now, descent)
+        moved, turned = theta - before[0], gradient - before[1]
         if not now.isfinite().all():
             raise FloatingPointError("the points or their weights are not finite")
         if not moved.any():  # as low as single precision can tell
@@ -163,9 +164,9 @@ class _Loss:
     def at(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The value of every problem ``(B,)``, float64, and its gradient, like ``theta``."""
         value = (self.ridge * theta * theta).sum((0, 2), dtype=torch.float64) / 2
-        slopes = []
+        gradients = []
         for some in self._few_problems():
-            slope = theta.new_zeros(len(theta), theta[0, some].numel())
+            gradient = theta.new_zeros(len(theta), theta[0, some].numel())
             for points, labels, share, logits in self._parts(theta[:, some], some):
                 logits -= logits.amax(2, keepdim=True)
                 of_label = logits.gather(2, labels)
@@ -173,9 +174,9 @@ class _Loss:
                 total = odds.sum(2, keepdim=True)
                 value[some] += ((total.log() - of_label) * share).sum((0, 2), dtype=torch.float64)
                 residual = odds.mul_(share / total).scatter_add_(2, labels, -share)
-                slope.addmm_(points.T, residual.flatten(1))
-            slopes.append(slope.view_as(theta[:, some]))
-        return value, torch.cat(slopes, 1) + self.ridge * theta
+                gradient.addmm_(points.T, residual.flatten(1))
+            gradients.append(gradient.view_as(theta[:, some]))
+        return value, torch.cat(gradients, 1) + self.ridge * theta
 
     def curvature(self, theta: Tensor) -> Tensor:
         """The Hessian's diagonal, as if points of all classes had the same variance along an axis: like ``theta``."""
@@ -206,19 +207,22 @@ def _rows_at_a_time(theta: Tensor) -> int:
     return max(_FEWEST_ROWS, most // theta[0].numel())
 
 
-def _times_inverse_curvature(slope: Tensor, steps: list[_Step], bound: Tensor) -> Tensor:
-    """The slope through L-BFGS's inverse Hessian, per problem (Nocedal & Wright, 2006, algorithm 7.4)."""
-    result, kept = slope, []
+def _times_inverse_curvature(gradient: Tensor, steps: list[_Step], curvature: Tensor) -> Tensor:
+    """The gradient through L-BFGS's inverse Hessian, per problem (Nocedal & Wright, 2006, algorithm 7.4).
+
+    Args: gradient, steps so far, and the Hessian's diagonal that it begins with, like the gradient.
+    """
+    result, kept = gradient, []
     for step in reversed(steps):
         inverse = torch.where(step.product > 0, 1 / step.product, 0.0)  # 0: this problem did not move then
         alpha = inverse * (step.moved * result).sum((0, 2))
         result = result - alpha[:, None] * step.turned
         kept.append((step, inverse, alpha))
-    gamma = slope.new_ones(slope.shape[1])
+    gamma = gradient.new_ones(gradient.shape[1])
     if steps:
-        size = (steps[-1].turned.square() / bound).sum((0, 2))
+        size = (steps[-1].turned.square() / curvature).sum((0, 2))
         gamma = torch.where((steps[-1].product > 0) & (size > 0), steps[-1].product / size, 1.0)
-    result = gamma[:, None] * result / bound
+    result = gamma[:, None] * result / curvature
     for step, inverse, alpha in reversed(kept):
         beta = inverse * (step.turned * result).sum((0, 2))
         result = result + (alpha - beta)[:, None] * step.moved
@@ -246,12 +250,12 @@ def _line_search(
     length = torch.ones_like(descent)
     for _ in range(_HALVINGS):
         there = theta + length[:, None] * direction
-        value, slope = loss.at(there)
+        value, gradient = loss.at(there)
         gained = value <= now + _SUFFICIENT * length * descent
-        turned_little = (slope * direction).sum((0, 2)) <= (2 * _SUFFICIENT - 1) * descent
+        turned_little = (gradient * direction).sum((0, 2)) <= (2 * _SUFFICIENT - 1) * descent
         enough = gained | (turned_little & (value <= now + _ROUNDING * now.abs()))
         if enough.all():
-            return there, value, slope
+            return there, value, gradient
         length = torch.where(enough, length, length / 2)
     there = theta + torch.where(enough, length, 0.0)[:, None] * direction
     return there, *loss.at(there)

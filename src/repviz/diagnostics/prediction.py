@@ -11,14 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
+from repviz.diagnostics.forward import device_of, predicted_logits
 from repviz.diagnostics.layers import VAL, labelled_rows
 from repviz.errors import UserError
-from repviz.snapshot import Rows, Snapshot
-
-_BATCH = 4096
+from repviz.snapshot import Snapshot
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -159,7 +158,7 @@ def _val_logits(snapshot: Snapshot) -> tuple[str, Tensor, Tensor]:
     rows = snapshot.whole.get("val")
     if snapshot.model is not None and rows is not None:
         labels = rows.labels
-        logits = _forward(snapshot.model, rows)
+        logits = predicted_logits(snapshot.model, rows.inputs, device=device_of(snapshot.model))
         where = "whole val set"
     else:
         index = torch.from_numpy(labelled_rows(snapshot.sample.labels, snapshot.sample.split, VAL))
@@ -168,12 +167,6 @@ def _val_logits(snapshot: Snapshot) -> tuple[str, Tensor, Tensor]:
         where = "val points of the sample"
     labels = labels.to(logits.device)
     return where, logits[labels >= 0], labels[labels >= 0]
-
-
-def _forward(model: nn.Module, rows: Rows) -> Tensor:
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    parts = zip(*(x.split(_BATCH) for x in rows.inputs), strict=True)
-    return torch.cat([model(*(x.to(device) for x in part)).float() for part in parts])
 
 
 def _numpy(values: Tensor) -> np.ndarray:

@@ -15,7 +15,7 @@ import xarray as xr
 from torch import Tensor
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
-from repviz.diagnostics.layers import TRAIN, VAL, activations_of, in_double_precision_device, labelled_rows, unique
+from repviz.diagnostics.layers import TRAIN, VAL, activations_of, labelled_rows, unique
 from repviz.diagnostics.logistic_regression import (
     Axes,
     Problems,
@@ -243,7 +243,6 @@ def recall(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndar
 
 def _axes(points: Tensor, train: np.ndarray, val: np.ndarray) -> Axes:
     """Train points, then val points, standardised and in the principal axes of the train points."""
-    points = in_double_precision_device(points)
     rows = torch.from_numpy(np.concatenate([train, val])).to(points.device)
     fitted_on = torch.arange(len(train), device=points.device)
     return principal_position(standardized(points[rows], fitted_on), fitted_on)

@@ -191,7 +191,7 @@ def dead_units(points: Tensor) -> Tensor:
 
 def dead_share(points: Tensor) -> float:
     """Share of units ``(n, n_units)`` that are the same at every point, 0 to 1; NaN for fewer than two points."""
-    return float(dead_units(points).double().mean()) if len(points) >= 2 else float("nan")
+    return float(dead_units(points).cpu().double().mean()) if len(points) >= 2 else float("nan")
 
 
 def class_selectivity(points: np.ndarray, labels: np.ndarray) -> np.ndarray:

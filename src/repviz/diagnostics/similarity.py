@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
-from repviz.diagnostics.layers import activations_of, in_double_precision_device, unique
+from repviz.diagnostics.layers import activations_of, unique
 from repviz.diagnostics.pca import principal_axes, principal_scores
 from repviz.errors import UserError
 from repviz.kernel_alignment import Kernel, debiased_cka, kernel_of_layer
@@ -96,7 +96,6 @@ class Similarity(Diagnostic):
 
 def _compared(points: Tensor, rows: np.ndarray) -> Tensor:
     """The points that are compared, ``(m, min(m, d))`` float32: turned into as many axes as they can fill."""
-    points = in_double_precision_device(points)
     chosen = points[torch.from_numpy(rows).to(points.device)]
     if len(rows) < chosen.shape[1]:
         chosen = principal_scores(chosen, principal_axes(chosen), len(rows)).float()

@@ -131,7 +131,7 @@ class Trajectory(RunDiagnostic):
             chosen = chosen_points(snapshot.sample, code, self.n_points, self.seed)
             on_plane, true = torch.full((len(points),), torch.nan, dtype=torch.float64), [np.nan] * len(states)
             if len(chosen):
-                rows = rows_at(snapshot.sample, chosen, device_of(model))
+                rows = rows_at(snapshot.sample, chosen, model)
                 on_plane, evaluation = losses_on_plane(model, rows, criterion, plane, points)
                 true = [_loss(model, state, rows, criterion) for state in states.values()]
             numbers[f"{prefix}loss"] = on_plane[: len(grid)].numpy()

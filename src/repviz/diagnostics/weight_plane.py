@@ -108,8 +108,8 @@ def losses_on_plane(
             way, evaluate = candidate, evaluator
             break
     over_rows = _batched_criterion(criterion, labels)
-    losses = [over_rows(evaluate(*part.unbind(1))).double() for part in points.split(chunk)]
-    return torch.cat(losses).cpu(), way
+    losses = [over_rows(evaluate(*part.unbind(1))) for part in points.split(chunk)]
+    return torch.cat(losses).cpu().double(), way
 
 
 def at_once(device: torch.device, n_rows: int, moved: Mapping[str, Tensor]) -> tuple[int, int]:
