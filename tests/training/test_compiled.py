@@ -1,5 +1,7 @@
 """``runtime.compile``: the compiled network trains and is looked at as the other, under the same names."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import xarray as xr
@@ -12,6 +14,7 @@ from repviz.training import runtime
 from repviz.training.runtime import Runtime
 from tests.training.conftest import fit, weights  # noqa: F401
 
+ONE_BATCH_A_STEP = SimpleNamespace(accumulate_grad_batches=1)
 LOOKING = ["--diagnostics", "inline", "--projection.methods", "[pca]", "--landscape.enabled", "false"]
 LOOKING += ["--trainer.max_epochs", "2", "--sample.size", "200"]
 
@@ -69,11 +72,18 @@ def test_what_is_compiled_where(asked, device, triton, how, monkeypatch):
     module.network, module.criterion = torch.nn.Linear(2, 2), torch.nn.CrossEntropyLoss()
     for name in ("network", "criterion"):
         monkeypatch.setattr(getattr(module, name), "compile", lambda name=name, **given: calls.append((name, given)))
-    Runtime(compile=asked).on_fit_start(None, module)
+    Runtime(compile=asked).on_fit_start(ONE_BATCH_A_STEP, module)
     assert calls == ([] if how is None else [("network", how)])
 
 
 def test_cuda_graphs_are_not_left_out_in_silence(monkeypatch):
     monkeypatch.setattr(LightningModule, "device", torch.device("cpu"))
     with pytest.raises(UserError, match="cuda_graphs needs a CUDA device and Triton"):
-        Runtime(compile="cuda_graphs").on_fit_start(None, LightningModule())
+        Runtime(compile="cuda_graphs").on_fit_start(ONE_BATCH_A_STEP, LightningModule())
+
+
+def test_cuda_graphs_overwrite_gradients_that_are_added_up():
+    two = SimpleNamespace(accumulate_grad_batches=2)
+    with pytest.raises(UserError, match="accumulate_grad_batches over 1"):
+        Runtime(compile="cuda_graphs").on_fit_start(two, LightningModule())
+    Runtime(compile="never").on_fit_start(two, LightningModule())

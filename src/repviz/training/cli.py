@@ -37,6 +37,7 @@ from repviz.errors import UserError
 from repviz.model.classifier import EmbeddingClassifier
 from repviz.store.metrics_table import COLUMNS
 from repviz.store.run_folder import CONFIG_FILE, run_of_checkpoint
+from repviz.training.accelerator import in_double_precision
 from repviz.training.checkpoint_io import DurableCheckpointIO
 from repviz.training.no_profiler import NoProfiler
 from repviz.training.parser import Parser
@@ -170,6 +171,7 @@ class RepvizCLI(LightningCLI):
         settings = {**self._get(self.config_init, "trainer", default={}), **kwargs}
         if settings["enable_progress_bar"] is None:
             settings["enable_progress_bar"] = sys.stdout.isatty()
+        settings["accelerator"] = in_double_precision(settings["accelerator"])
         settings["profiler"] = settings["profiler"] or NoProfiler()
         trainer = self._instantiate_trainer(settings, callbacks)
         if self.subcommand != "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:

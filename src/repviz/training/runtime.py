@@ -49,10 +49,15 @@ class Runtime(Callback):
         """Compile in place, so that names in the checkpoint stay.
 
         Raises:
-            UserError: CUDA graphs are asked for where there are none.
+            UserError: CUDA graphs are asked for where there are none, or where gradients of several batches add up.
         """
         if self.compile == "never":
             return
+        if self.compile == "cuda_graphs" and trainer.accumulate_grad_batches > 1:
+            raise UserError(
+                "runtime.compile=cuda_graphs does not go with trainer.accumulate_grad_batches over 1: a graph that is "
+                "launched again overwrites the gradients of the batch before; always does"
+            )
         lacking = pl_module.device.type != "cuda" or importlib.util.find_spec("triton") is None
         if lacking and self.compile == "cuda_graphs":
             raise UserError("runtime.compile=cuda_graphs needs a CUDA device and Triton; auto, always and never do not")
