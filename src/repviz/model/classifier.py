@@ -143,7 +143,9 @@ class EmbeddingClassifier(LightningModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Note the gradient's norm, as the optimiser is about to use it."""
         gradients = [p.grad for p in self._parameters_trained if p.grad is not None]
-        self.tally.add_gradient_norm(torch.nn.utils.get_total_norm(gradients))
+        norm = torch.nn.utils.get_total_norm(gradients)
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        self.tally.add_gradient_norm(norm, None if scaler is None else _scale_of(scaler, optimizer, norm))
 
     def on_fit_start(self) -> None:
         """Keep the epoch's sums where the steps run; one that is resumed in its midst has no start."""
@@ -285,3 +287,9 @@ def _plain(value: Any) -> Any:
         if isinstance(value, kind):
             return kind(value)
     return value
+
+
+def _scale_of(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, like: Tensor) -> Tensor:
+    """What gradients are still multiplied by, on their device: a fused optimiser divides by it within its step."""
+    one = torch.ones_like(like)
+    return scaler.scale(one) if getattr(optimizer, "_step_supports_amp_scaling", False) else one

@@ -178,7 +178,7 @@ class TrainingTally:
             torch.zeros((), dtype=torch.float64, device=device) for _ in range(4)
         )
         self._rows = 0
-        self._steps = 0
+        self._steps: int | Tensor = 0
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor, weight: Tensor | int) -> None:
         """Add one step's rows; the arguments are those of ``EvaluationMetrics.update``."""
@@ -187,17 +187,27 @@ class TrainingTally:
         self._hits.add_((logits.detach().argmax(dim=1) == labels).count_nonzero())
         self._rows += len(labels)
 
-    def add_gradient_norm(self, norm: Tensor) -> None:
-        """Add one step's gradient norm, a scalar."""
-        self._norm.add_(norm.detach())
-        self._steps += 1
+    def add_gradient_norm(self, norm: Tensor, scale: Tensor | None = None) -> None:
+        """Add one step's gradient norm, a scalar.
+
+        Args:
+            norm: of the gradients as they are.
+            scale: what the loss was multiplied by, of a step that is left out where the gradients overflow.
+        """
+        if scale is None:
+            self._norm.add_(norm.detach())
+            self._steps += 1
+            return
+        taken = norm.isfinite()
+        self._norm.add_(torch.where(taken, norm / scale, 0.0))
+        self._steps = self._steps + taken
 
     def compute(self) -> dict[str, float]:
         """``loss``, ``accuracy`` and ``grad_norm`` (mean per step) over all ranks; NaN where nothing was added.
 
         Under ``torch.distributed`` it is a collective: every rank must call it.
         """
-        counts = torch.tensor([self._rows, self._steps], dtype=torch.float64, device=self._loss.device)
+        counts = torch.tensor([self._rows, int(self._steps)], dtype=torch.float64, device=self._loss.device)
         sums = torch.cat((torch.stack((self._loss, self._weight, self._hits, self._norm)), counts))
         if dist.is_available() and dist.is_initialized():
             dist.all_reduce(sums)
