@@ -1,11 +1,11 @@
 """Worker programs alone: what brings one down is recorded, the rest is computed, and nothing stays behind."""
 
+import dataclasses
 import os
 import signal
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,7 +26,7 @@ from repviz.snapshot import Sample
 from repviz.store import artifacts
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Total(Diagnostic):
     """Sum of the logits, and how its process runs."""
 
@@ -37,7 +37,7 @@ class Total(Diagnostic):
         return xr.Dataset({"total": ((), float(snapshot.logits.sum()))}, attrs=facts)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Deadly(Diagnostic):
     """Brings its process down at epoch 1."""
 
@@ -49,7 +49,7 @@ class Deadly(Diagnostic):
         return xr.Dataset({"alive": ((), 1)})
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Silenced(Diagnostic):
     """Brings its process down when it has written what it was asked for, before it can say so."""
 
@@ -68,7 +68,7 @@ class Silenced(Diagnostic):
         return xr.Dataset({"alive": ((), 1)})
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Endless(Diagnostic):
     """Never comes back at epoch 1."""
 
@@ -80,7 +80,7 @@ class Endless(Diagnostic):
         return xr.Dataset({"alive": ((), 1)})
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Counted(Diagnostic):
     """Adds a line to a file whenever it computes."""
 
@@ -217,6 +217,14 @@ def test_the_handover_is_for_this_user_only_and_arrives_whole(tmp_path):
     assert found.diagnostics == {"total": Total()}
     file.remove()
     assert not file.path.parent.exists()
+
+
+def test_a_criterion_of_its_own_goes_to_the_device_that_looks(tmp_path):
+    subject = dataclasses.replace(subject_of(nn.Linear(3, 2)), criterion=nn.CrossEntropyLoss(torch.ones(2)))
+    file = HandoverFile(Handover(subject, {}, tmp_path))
+    found = receive(file.path, "meta").subject
+    assert found.module.weight.device == found.criterion.weight.device == torch.device("meta")
+    file.remove()
 
 
 def test_waiting_weights_outlive_their_checkpoint(tmp_path):

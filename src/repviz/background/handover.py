@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cloudpickle
 import torch
+from torch import nn
 
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.diagnostic import Diagnostic
@@ -64,4 +65,6 @@ def receive(path: Path, device: str) -> Handover:
     """Read what the process that started this one has written: this runs pickled code, and nothing else may give it."""
     handover: Handover = torch.load(path, map_location="cpu", weights_only=False, mmap=True)
     handover.subject.module.to(device)
+    if isinstance(handover.subject.criterion, nn.Module):  # it need not be a part of the module
+        handover.subject.criterion.to(device)
     return handover
