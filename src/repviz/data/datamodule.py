@@ -8,11 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jsonargparse.typing import NonNegativeInt, OpenUnitInterval, PositiveInt
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor
 
 from repviz.data.arrays import Arrays, Split
-from repviz.data.batches import Batch
 from repviz.data.blocks import ScaledRows
 from repviz.data.checks import matched_to_training
 from repviz.data.keys import NPZ_KEYS
@@ -176,10 +175,16 @@ class EmbeddingDataModule(LightningDataModule):
             self._rows[split] = Rows(tuple(inputs), torch.from_numpy(labels), source)
         return self._rows[split]
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Leave a batch that lies there as it is: Lightning would take it apart at every step to find nothing to do."""
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave a batch that lies there as it is: Lightning would take it apart at every step to find nothing to do.
+
+        A module that has a transfer of its own keeps it.
+        """
+        module = self.trainer.lightning_module if self.trainer else None
+        if module is not None and _has_transfer_of_its_own(module):
+            return module.transfer_batch_to_device(batch, device, dataloader_idx)
         match batch:  # another's loader may give anything
-            case (tuple() as inputs, Tensor() as targets) if all(x.device == device for x in (*inputs, targets)):
+            case (tuple() as inputs, targets) if all(_lies_on(device, part) for part in (*inputs, targets)):
                 return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
@@ -351,3 +356,11 @@ def _scaled(columns: Matrix, scaling: Scaling) -> Tensor | ScaledRows:
     if isinstance(columns, StoredArray):
         return ScaledRows(columns, scaling)
     return torch.from_numpy(np.ascontiguousarray(scaling.apply(columns)))
+
+
+def _has_transfer_of_its_own(module: LightningModule) -> bool:
+    return type(module).transfer_batch_to_device is not LightningModule.transfer_batch_to_device
+
+
+def _lies_on(device: torch.device, part: Any) -> bool:
+    return isinstance(part, Tensor) and part.device == device
