@@ -3,11 +3,12 @@
 #   make demo HEADLESS=1    the same without the dashboard; fails if a diagnostic failed
 #   make test               the test suite, three at a time (WORKERS=0: in one process)      make lint    style
 #   make bench              measure against peers and floors, write benchmarks/RESULTS.md (ONLY="training probe": a part)
+#   make audit              known vulnerabilities of the pinned packages, as PyPI lists them
 #   make scenes             films of the newest run, drawn with Manim
 #   make demo TORCH_INDEX=https://...   take torch from another package index (a CUDA build, say)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test soak lint bench scenes clean
+.PHONY: demo test soak lint audit bench scenes clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -78,6 +79,11 @@ soak: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# Fails as well where PyPI gives no answer.
+audit: | $(BIN)/python
+	$(BIN)/python -m pip install -q -c constraints.txt pip-audit
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 scenes: $(VENV)/.scenes
 	$(BIN)/repviz scenes --runs-dir $(RUNS) $(ARGS)
