@@ -31,7 +31,7 @@ class MetricsTable:
     """The table while it grows: a row is made text once, not at every epoch that follows."""
 
     def __init__(self, rows: Iterable[Mapping[str, float]] = ()) -> None:
-        """Args: rows, each with its ``epoch``; in their order."""
+        """Args: rows, each with its ``epoch``, in any order."""
         self.rows: list[Row] = []
         self._columns: list[str] = []
         self._lines: list[str] = []
