@@ -133,6 +133,8 @@ def _add_diagnose(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=_count, default=None, metavar="N", help="of each process; default: torch's, shared out"
     )
+    parser.add_argument("--device", default="cpu", help="to look on, as in cuda or cuda:1 (default: %(default)s)")
+    parser.add_argument("--trust-pickle", action="store_true", help="run whatever code the data's pickles hold")
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
@@ -237,6 +239,8 @@ def _diagnose(options: argparse.Namespace) -> None:
         jobs=options.jobs,
         threads=options.threads,
         scheduler=options.scheduler,
+        device=options.device,
+        trust_pickle=options.trust_pickle,
     )
     sys.stdout.write(f"{computed} computed\n")
 

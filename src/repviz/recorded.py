@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from repviz.callbacks.looking import Report, look_at, report_to_nobody
 from repviz.callbacks.sample import build, rows_of, stored_unit_order
 from repviz.callbacks.source import EmbeddingSource
@@ -16,7 +18,7 @@ from repviz.diagnostics.activations import Activations, snapshot_of
 from repviz.diagnostics.diagnostic import Diagnostic
 from repviz.errors import UserError
 from repviz.model.classifier import EmbeddingClassifier
-from repviz.snapshot import Snapshot, observing
+from repviz.snapshot import Snapshot, observing, on_device
 from repviz.store import artifacts
 from repviz.store.hdf5 import DamagedFileError
 from repviz.store.run_folder import CONFIG_FILE, read_run_file
@@ -38,6 +40,8 @@ class RecordedRun:
         data_path: str | None = None,
         asked_layers: Sequence[str] = (),
         force: bool = False,
+        device: torch.device | str = "cpu",
+        trust_pickle: bool = False,
     ) -> None:
         """Load the data.
 
@@ -48,12 +52,15 @@ class RecordedRun:
             data_path: its data, where that has moved.
             asked_layers: layers besides those that the network names.
             force: go on with other data than the run was trained on.
+            device: where the network and its activations are looked at.
+            trust_pickle: whether code in the data's pickles may run; the configuration does not decide that.
 
         Raises:
             UserError: the data is another.
         """
         self._run_dir = run_dir
-        self._source = EmbeddingSource(_data(run_dir, config, data_path, scaled_by, force))
+        self._device = torch.device(device)
+        self._source = EmbeddingSource(_data(run_dir, config, data_path, scaled_by, force, trust_pickle))
         stored = read_sample(run_dir)
         sample, _ = build(self._source, rows_of(stored))
         self._sample = replace(sample, unit_order=stored_unit_order(stored))
@@ -95,6 +102,7 @@ class RecordedRun:
         with checkpoint_at(path) as state:
             module = EmbeddingClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
             step = int(state["global_step"])
+        module.to(self._device)
         layers = named_layers(module, self._asked_layers)
         return Subject(module, layers, module.criterion, self._sample, self._source.whole()), step
 
@@ -107,7 +115,7 @@ class RecordedRun:
         """The snapshot of activations that were kept while training, if there are any."""
         try:
             dataset = artifacts.read_artifact(self._run_dir, Activations.kind, epoch)
-            return snapshot_of(dataset, self._sample, epoch, int(dataset.attrs["step"]))
+            return on_device(snapshot_of(dataset, self._sample, epoch, int(dataset.attrs["step"])), self._device)
         except FileNotFoundError:
             return None
         except (DamagedFileError, ValueError) as error:
@@ -116,11 +124,12 @@ class RecordedRun:
 
 
 def _data(
-    run_dir: Path, config: Mapping[str, Any], path: str | None, checkpoint: Path, force: bool
+    run_dir: Path, config: Mapping[str, Any], path: str | None, checkpoint: Path, force: bool, trust_pickle: bool
 ) -> EmbeddingDataModule:
     """The run's data with the checkpoint's scaling."""
     try:
-        data = EmbeddingDataModule(**{**config["data"], "path": path or config["data"]["path"]})
+        settings = {**config["data"], "path": path or config["data"]["path"], "trust_pickle": trust_pickle}
+        data = EmbeddingDataModule(**settings)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the data's settings in {run_dir / CONFIG_FILE} cannot be used: {error}") from error
     data.setup("fit")

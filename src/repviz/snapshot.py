@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +80,13 @@ class Snapshot:
     def layers(self) -> tuple[str, ...]:
         """Names of the layers, from input to logits."""
         return tuple(self.activations)
+
+
+def on_device(snapshot: Snapshot, device: torch.device) -> Snapshot:
+    """The snapshot with its activations and logits there; names of one tensor go on sharing it."""
+    moved = {id(points): points.to(device) for points in snapshot.activations.values()}
+    activations = {layer: moved[id(points)] for layer, points in snapshot.activations.items()}
+    return replace(snapshot, activations=activations, logits=snapshot.logits.to(device))
 
 
 @contextmanager

@@ -1,13 +1,18 @@
 """``repviz diagnose --jobs`` while the run is still trained: nothing twice, nothing lost, the numbers of later."""
 
+import os
+import signal
 import time
+from pathlib import Path
 
 import xarray as xr
 
 import repviz
+from repviz.background.pending import pending_epochs
 from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
 from repviz.store.run_folder import read_run_file
+from tests.reliability.scripts import children_of, wait_for
 from tests.training.conftest import SMALL, fit, start  # noqa: F401
 from tests.training.slowly import SLOWLY
 
@@ -43,3 +48,31 @@ def test_diagnosing_beside_training_gives_the_numbers_of_afterwards(start, packa
     main(["diagnose", "--run-dir", str(run_dir), "--overwrite", *OPTIONS])
     for (kind, epoch), found in before.items():
         xr.testing.assert_equal(found, run.read(kind, epoch))
+
+
+def test_what_waits_for_the_background_is_left_to_it(start, packages, tmp_path, capsys):  # noqa: F811
+    runs_dir, looks = tmp_path / "runs", ["--diagnostics", "background", "--projection.enabled", "false"]
+    process = start(
+        "fit", "--data.path", str(packages), "--runs-dir", str(runs_dir), *SMALL, *looks,
+        "--similarity.enabled", "true", "--trainer.max_epochs", "8", "--sample.size", "120",
+        "--data.batch_size", "128", *SLOWLY,
+    )  # fmt: skip
+    wait_for(process, lambda: list(runs_dir.glob("*/artifacts/similarity/epoch_000000.h5")))
+    (run_dir,) = runs_dir.iterdir()
+    children = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children_of(process.pid)}
+    (worker,) = [pid for pid, command in children.items() if b"background.worker" in command]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        wait_for(process, lambda: len(pending_epochs(run_dir)) >= 3)
+        waiting = set(pending_epochs(run_dir))
+        main(["diagnose", "--run-dir", str(run_dir), *OPTIONS])
+        assert process.poll() is None, "it looked while the run was trained"
+        run = repviz.open_run(run_dir)
+        assert all(waiting.isdisjoint(run.epochs(kind)) for kind in KINDS)
+        written = {path: path.stat().st_ino for path in run_dir.glob("artifacts/*/*.h5")}
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert process.wait(120) == 0
+    assert all(run.epochs(kind) == list(range(9)) for kind in KINDS)
+    assert {path: path.stat().st_ino for path in written} == written
+    assert capsys.readouterr().out.splitlines()[-1] == "0 computed"

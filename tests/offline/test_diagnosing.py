@@ -7,8 +7,12 @@ import xarray as xr
 import repviz
 from repviz.callbacks import callback_classes
 from repviz.cli import main
+from repviz.diagnostics.similarity import Similarity
 from repviz.model.mlp import MLP
+from repviz.recorded import RecordedRun
 from repviz.store import artifacts
+from repviz.store.config_file import read_config
+from repviz.weights import weights_path
 from tests.training.conftest import SMALL, fit  # noqa: F401
 
 POINTS = ["--sample.size", "150", "--sample.excluded", "20", "--diagnostics", "inline"]
@@ -153,3 +157,37 @@ def test_the_whole_run_is_looked_at_anew_when_it_has_more_epochs(fit):  # noqa: 
     assert found.attrs["step"] == run.metrics()["step"].iloc[-1]
     main(command)
     assert run.read("trajectory").attrs == found.attrs
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_computed(fit, capsys):  # noqa: F811
+    run_dir = fit("--trainer.max_epochs", "1", *POINTS, "--diagnostics", "offline")
+    mistakes = {
+        "cuda:7": "--device: this machine has no cuda:7, only cpu",
+        "gpu": "--device: 'gpu' is not a device to look on; cpu, cuda and cuda:1 are",
+        "meta": "--device: 'meta' is not a device to look on",
+    }
+    for name, said in mistakes.items():
+        with pytest.raises(SystemExit) as ended:
+            main(["diagnose", "--run-dir", str(run_dir), "--only", "probe", "--device", name])
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
+    assert repviz.open_run(run_dir).kinds() == ["activations"]
+
+
+def test_network_and_kept_activations_are_looked_at_on_the_device(fit):  # noqa: F811
+    run_dir = fit("--trainer.max_epochs", "1", *POINTS, "--diagnostics", "offline")
+    recorded = RecordedRun(
+        run_dir, read_config(run_dir / "config.yaml"), scaled_by=weights_path(run_dir, 1), device="meta"
+    )
+    subject, _ = recorded.subject(1)
+    assert {parameter.device.type for parameter in subject.module.parameters()} == {"meta"}
+    seen = []
+
+    class Seen(Similarity):
+        def compute(self, snapshot, earlier):
+            seen.append(snapshot)
+            raise NotImplementedError
+
+    assert recorded.look(1, [Seen()]) == 0
+    (snapshot,) = seen
+    assert {points.device.type for points in (*snapshot.activations.values(), snapshot.logits)} == {"meta"}

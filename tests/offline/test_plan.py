@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from repviz.background.pending import put
 from repviz.callbacks.diagnostic import callback_for
 from repviz.diagnostics.diagnostic import Diagnostic
 from repviz.diagnostics.trajectory import Trajectory
 from repviz.offline.plan import Schedule, Step, missing_steps
 from repviz.store import artifacts
+from repviz.store.run_folder import identity, write_run_file
 
 
 def make(name, chained):
@@ -97,6 +99,7 @@ def test_missing_is_what_is_due_and_not_there(tmp_path):
         (tmp_path / "checkpoints" / f"epoch_{epoch:06d}.ckpt").touch()
     dataset = xr.Dataset({"x": ("s", np.zeros(2))})
     artifacts.write_artifact(tmp_path, "free", 2, dataset, step=0, version=1)
+    write_run_file(tmp_path, identity() | {"state": "finished"})
     free = callback_for(KINDS["free"], "Free")(every_n_epochs=2)
     path = callback_for(Trajectory, "Path")()
     found = missing_steps(tmp_path, [free, path], None, overwrite=False)
@@ -108,3 +111,20 @@ def test_missing_is_what_is_due_and_not_there(tmp_path):
     artifacts.write_run_artifact(tmp_path, "trajectory", dataset, epoch=6, step=0, version=1)
     assert missing_steps(tmp_path, [path], None, overwrite=False) == []
     assert missing_steps(tmp_path, [path], None, overwrite=True) == [Step(5, "trajectory")]
+
+
+def test_what_a_living_training_computes_itself_is_left_to_it(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    for epoch in range(6):
+        (tmp_path / "checkpoints" / f"epoch_{epoch:06d}.ckpt").touch()
+    for epoch in (2, 3):
+        put(tmp_path, epoch, tmp_path / "checkpoints" / f"epoch_{epoch:06d}.ckpt")
+    free, other = callback_for(KINDS["free"], "Free")(), callback_for(KINDS["back"], "Back")()
+    facts = identity() | {"state": "running", "progress": {"epoch": 4}, "every_n_epochs": {"free": 1}}
+    write_run_file(tmp_path, facts)
+    found = missing_steps(tmp_path, [free, other], None, overwrite=False)
+    assert [step.epoch for step in found if step.kind == "free"] == [0, 1]
+    assert [step.epoch for step in found if step.kind == "back"] == [0, 1, 2, 3, 4, 5]
+    assert missing_steps(tmp_path, [free], [1, 2, 5], overwrite=True) == [Step(1, "free")]
+    write_run_file(tmp_path, facts | {"pid_start": "another"})  # the process is gone
+    assert len(missing_steps(tmp_path, [free], None, overwrite=False)) == 6

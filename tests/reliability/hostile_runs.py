@@ -154,6 +154,11 @@ def _configurations(canary: Path, package: str) -> dict[str, Callable[[Path], No
 
         return write
 
+    def trusting(run: Path) -> None:
+        table = run / "df_train.pkl"
+        table.write_bytes(pickle.dumps(Reduced(canary)))
+        changed(data={"path": str(table), "trust_pickle": True})(run)
+
     made = {"class_path": f"{package}.Make", "init_args": {}}
     many = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'x'}]\n" for i in range(30))
     return {
@@ -166,6 +171,7 @@ def _configurations(canary: Path, package: str) -> dict[str, Callable[[Path], No
         "a class for the data": changed(data=made),
         "a class for a diagnostic": changed(probe=made, trainer={"callbacks": [made]}),
         "not a block": changed(data=[1], probe=3),
+        "a pickle to be trusted": trusting,
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from repviz.cli import main
 from repviz.dashboards.app import create_app
@@ -48,7 +49,7 @@ def canary(tmp_path, monkeypatch) -> Path:
     return path
 
 
-def refused(arguments: list[str], capsys) -> str:
+def refused(arguments: list[str], capsys, most_lines: int = 1) -> str:
     """What a command says that may refuse; nothing else than an end in good order is let through."""
     status = 0
     try:
@@ -59,7 +60,7 @@ def refused(arguments: list[str], capsys) -> str:
     assert status in (0, 2), said
     assert "Traceback" not in said
     message = said[said.index("error: ") :] if status else ""
-    assert len(message.splitlines()) <= 1, message
+    assert len(message.splitlines()) <= most_lines, message
     assert len(message) < 1_000, message
     return message
 
@@ -93,7 +94,8 @@ def test_nothing_runs_and_what_is_wrong_is_said(name, recorded, canary, tmp_path
     run = tmp_path / "runs" / "20260101_000000"
     shutil.copytree(recorded, run)
     spoilers(canary, PACKAGE)[name](run)
-    said = refused(["diagnose", "--run-dir", str(run), "--only", "probe", "--epochs", str(EPOCH)], capsys)
+    lines = 3 if name.endswith("to be trusted") else 1  # data are refused with what was expected
+    said = refused(["diagnose", "--run-dir", str(run), "--only", "probe", "--epochs", str(EPOCH)], capsys, lines)
     if name.startswith(("checkpoint", "yaml")):
         assert said
     for arguments in (["parquet", "--out", str(tmp_path / "p.parquet")], ["npz", "--out", str(tmp_path / "npz")]):
@@ -107,6 +109,10 @@ def test_nothing_runs_and_what_is_wrong_is_said(name, recorded, canary, tmp_path
         said = refused(["fit", *here, *checkpoint, "--trainer.max_epochs", str(EPOCH)], capsys)
         assert said or name.partition(", ")[2] in NOT_USED
         assert not canary.exists()
+    if name.startswith(("checkpoint", "yaml")):  # with the settings that lie beside the checkpoint
+        for command in ("validate", "predict"):
+            out = ["--out", str(tmp_path / "p.csv")] if command == "predict" else []
+            refused([command, "--ckpt-path", str(run / "checkpoints" / "last.ckpt"), *out], capsys, lines)
     opened = open_run(run)
     for read in (opened.info, opened.metrics, opened.sample, opened.points, opened._repr_html_, opened.kinds):
         assert one_line(read)
@@ -118,6 +124,36 @@ def test_nothing_runs_and_what_is_wrong_is_said(name, recorded, canary, tmp_path
         assert answer.status_code < 500, (answer.request.path, answer.get_data()[:500])
     assert not canary.exists()
     assert PACKAGE not in sys.modules
+
+
+def test_that_a_pickle_is_to_be_trusted_is_for_the_user_to_say(recorded, canary, tmp_path, capsys):
+    run = tmp_path / "runs" / "20260101_000000"
+    shutil.copytree(recorded, run)
+    spoilers(canary, PACKAGE)["yaml, a pickle to be trusted"](run)
+    diagnose = ["diagnose", "--run-dir", str(run), "--only", "probe", "--epochs", str(EPOCH)]
+    evaluate = ["validate", "--ckpt-path", str(run / "checkpoints" / "last.ckpt")]
+    for command in (diagnose, evaluate):
+        assert "df_train.pkl" in refused(command, capsys, 3)
+    assert not canary.exists()
+    refused([*diagnose, "--trust-pickle"], capsys, 3)
+    assert canary.exists()
+
+
+def test_no_class_that_settings_beside_a_checkpoint_name_is_made(recorded, canary, tmp_path):
+    run = tmp_path / "runs" / "20260101_000000"
+    shutil.copytree(recorded, run)
+    made, path = {"class_path": f"{PACKAGE}.Make", "init_args": {}}, run / "config.yaml"
+    settings = yaml.safe_load(path.read_text())
+    asked = {"callbacks": [made], "logger": made, "profiler": f"{PACKAGE}.Make", "plugins": [made]}
+    validate = ["validate", "--ckpt-path", str(run / "checkpoints" / "last.ckpt")]
+    for name, value in asked.items():
+        path.write_text(yaml.safe_dump(settings | {"trainer": settings["trainer"] | {name: value}}))
+        main(validate)
+        assert PACKAGE not in sys.modules
+    assert not canary.exists()
+    with pytest.raises(SystemExit):  # given by its user, a configuration is a program
+        main([*validate, "--config", str(path)])
+    assert canary.exists()
 
 
 def one_line(read: Callable[[], object]) -> bool:

@@ -1,6 +1,7 @@
 """Looking in the background: which worker computes what, what waits, and how it ends."""
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -17,7 +18,9 @@ from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.looking import record_failure
 from repviz.callbacks.subject import Subject
+from repviz.device import usable_device
 from repviz.diagnostics.diagnostic import Diagnostic
+from repviz.store import artifacts
 
 log = logging.getLogger("repviz")
 
@@ -47,12 +50,15 @@ class Background:
             take_numbers: who takes the diagnostics' key numbers.
 
         Raises:
-            UserError: the model cannot be sent to another process.
+            UserError: the model cannot be sent to another process, or there is no device to look on.
         """
+        usable_device(settings.device, "background.device")
         self._run_dir = run_dir
         self._settings = settings
         self._file = HandoverFile(Handover(subject, diagnostics, run_dir))
         self._left: dict[int, set[str]] = {}
+        self._unwritten: dict[int, set[str]] = {}
+        """Epochs and kinds of which the disk took neither an artifact nor why there is none."""
         self._lock = threading.Lock()
         kinds = list(diagnostics)
         shares = [kinds[start :: settings.cpu_jobs] for start in range(min(settings.cpu_jobs, len(kinds)))]
@@ -64,6 +70,9 @@ class Background:
         """Have ``kinds`` look at ``epoch``, whose weights ``checkpoint`` holds; returns at once, but for ``wait``.
 
         A kind that has the epoch before it already is not asked again.
+
+        Raises:
+            OSError: the disk does not take the weights that are to wait; 'repviz diagnose' finds the checkpoint.
         """
         with self._lock:
             kinds = [kind for kind in kinds if kind not in self._left.get(epoch, ())]
@@ -81,7 +90,11 @@ class Background:
             while self._settings.when_full == "wait" and self.waiting >= self._settings.queue_size:
                 time.sleep(0.01)
         with self._lock:
-            weights = pending.put(self._run_dir, epoch, checkpoint)
+            try:
+                weights = pending.put(self._run_dir, epoch, checkpoint)
+            except OSError:
+                self._unwritten.setdefault(epoch, set()).update(kinds)
+                raise
             self._left.setdefault(epoch, set()).update(kinds)
         for share, lane in self._lanes:
             mine = tuple(kind for kind in kinds if kind in share)
@@ -99,7 +112,7 @@ class Background:
         return {"waiting": self.waiting, "computing": [{"epoch": epoch, "kind": kind} for epoch, kind in current]}
 
     def drain(self) -> bool:
-        """Wait until all is done, with a progress bar; whether it was.
+        """Wait until all is done, with a progress bar; whether it was, and is on the disk.
 
         Raises:
             KeyboardInterrupt: Ctrl-C or SIGTERM; what waits stays on disk, and ``stop`` is to follow.
@@ -118,7 +131,7 @@ class Background:
                     bar.update(task, completed=total - self._n_left())
         self._file.remove()
         self._say_what_is_left()
-        return not self._left
+        return not self._left and not self._unwritten
 
     def stop(self) -> None:
         """End now; what waits stays on disk for 'repviz diagnose'."""
@@ -128,11 +141,10 @@ class Background:
         self._say_what_is_left()
 
     def _say_what_is_left(self) -> None:
-        if self._left:
+        left = {*self._left, *self._unwritten}
+        if left:
             where = self._run_dir
-            log.warning(
-                "%d epochs have not been looked at; 'repviz diagnose --run-dir %s' does it", self.waiting, where
-            )
+            log.warning("%d epochs have not been looked at; 'repviz diagnose --run-dir %s' does it", len(left), where)
 
     def _n_left(self) -> int:
         with self._lock:
@@ -142,6 +154,15 @@ class Background:
         with self._lock:
             left = self._left.get(epoch, set())
             left -= set(kinds)
+            unwritten = {kind for kind in self._unwritten.pop(epoch, set()) | set(kinds) if not self._told(kind, epoch)}
+            if unwritten:
+                self._unwritten[epoch] = unwritten
             if not left:
                 self._left.pop(epoch, None)
-                pending.remove(self._run_dir, epoch)
+                if not unwritten:
+                    pending.remove(self._run_dir, epoch)
+
+    def _told(self, kind: str, epoch: int) -> bool:
+        """Whether the run has the artifact, or says why not."""
+        found = artifacts.artifact_path(self._run_dir, kind, epoch), artifacts.error_path(self._run_dir, kind, epoch)
+        return any(map(os.path.exists, found))

@@ -14,7 +14,7 @@ class BackgroundSettings:
         cpu_jobs: worker programs; the kinds are shared out among them.
         threads: of each worker, for all of its libraries.
         nice: how much the workers give way to training, 0 to 19.
-        device: where the network runs when it is looked at: cpu leaves a GPU to training.
+        device: where the network is looked at, cuda or cuda:1 say; cpu leaves a GPU to training.
         queue_size: epochs that may wait before when_full applies.
         when_full: later keeps every epoch, on disk, for its turn, for the end of training or for 'repviz diagnose';
             wait makes training wait; skip leaves the epoch out and records that.

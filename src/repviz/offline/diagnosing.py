@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
 from repviz.offline import pools
+from repviz.offline.claiming import claimed
 from repviz.offline.plan import Schedule, Step, missing_steps
 from repviz.offline.work import Job, Outcome, failed, forget, recorded, work
 from repviz.store import artifacts
@@ -46,6 +48,8 @@ def diagnose(
     jobs: int = 1,
     threads: int | None = None,
     scheduler: str | None = None,
+    device: str = "cpu",
+    trust_pickle: bool = False,
 ) -> int:
     """Compute what a run's configuration asks for and is not there yet, from its checkpoints.
 
@@ -62,13 +66,17 @@ def diagnose(
         jobs: processes on this machine.
         threads: of each process; default: torch's own for one process, shared out among several.
         scheduler: address of a Dask scheduler, whose workers see run and data under the same paths.
+        device: where the network is looked at, of whatever process; ``cuda``, say.
+        trust_pickle: read the data's pickles without the safe reader, which runs whatever code is in them. What the
+            run's configuration says of it counts for nothing: it may be a stranger's.
 
     Returns:
         how many artifacts were computed.
 
     Raises:
-        UserError: there are no checkpoints, an epoch has none, a kind is unknown, the data is another, or a
-            diagnostic failed (the others are computed all the same).
+        UserError: there are no checkpoints, an epoch has none, a kind is unknown, the data is another, there is no
+            such device, another process diagnoses the same, or a diagnostic failed (the others are computed all the
+            same).
     """
     if not (run_dir / CONFIG_FILE).exists():
         raise UserError(
@@ -79,10 +87,6 @@ def diagnose(
     config = _config(run_dir / CONFIG_FILE)
     not_applicable = () if only else read_run_file(run_dir).get("not_applicable", {})
     callbacks = [c for c in _callbacks(config, only, settings or {}) if c.kind not in not_applicable]
-    steps = missing_steps(run_dir, callbacks, epochs, overwrite)
-    if not steps:
-        log.info("%s: nothing is missing", run_dir)
-        return 0
     if jobs > 1 and threads is None:
         threads = max(1, torch.get_num_threads() // jobs)
     job = Job(
@@ -93,11 +97,20 @@ def diagnose(
         force=force,
         diagnostics={callback.kind: callback.diagnostic for callback in callbacks},
         threads=threads,
+        device=device,
+        trust_pickle=trust_pickle,
     )
-    recorded(job)  # so that other data is refused before anything is computed
-    if jobs > 1 or scheduler is not None:
-        forget()
-    outcomes = _run(job, steps, _pool(jobs, threads, scheduler), overwrite)
+    with claimed(run_dir, job.diagnostics):
+        steps = missing_steps(run_dir, callbacks, epochs, overwrite)
+        if not steps:
+            training = read_run_file(run_dir)["state"] == "running"
+            log.info("%s: nothing is missing%s", run_dir, " but what training computes itself" if training else "")
+            return 0
+        # So that other data is refused before anything is computed, and a device where it is this machine's.
+        recorded(job if scheduler is None else replace(job, device="cpu"))
+        if jobs > 1 or scheduler is not None:
+            forget()
+        outcomes = _run(job, steps, _pool(jobs, threads, scheduler), overwrite)
     if not only:
         _let_go_of_waiting(run_dir, callbacks)
     if outcomes[Outcome.FAILED]:

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from repviz.background.pending import pending_epochs
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.diagnostics.activations import Activations
 from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.errors import UserError
 from repviz.store import artifacts
 from repviz.store.hdf5 import DamagedFileError
+from repviz.store.run_folder import read_run_file
 from repviz.weights import epochs_with_weights
 
 Chain = Literal["none", "first", "previous", "both"]
@@ -28,6 +30,8 @@ def missing_steps(
 ) -> list[Step]:
     """What the run has not got, by ascending epoch, and within an epoch in the order of the callbacks.
 
+    What a training that still runs computes itself is left to it.
+
     Raises:
         UserError: there are no checkpoints, or an epoch that is asked for has none.
     """
@@ -41,12 +45,14 @@ def missing_steps(
             f"it has {len(saved)} of epochs {saved[0]} to {saved[-1]}"
         )
     steps = []
+    left = left_to_training(run_dir, saved)
     for callback in callbacks:
         if callback.of_run:
             if overwrite or _epoch_of_run_artifact(run_dir, callback.kind) < saved[-1]:
                 steps.append(Step(saved[-1], callback.kind))
             continue
         there = set() if overwrite else set(artifacts.epochs(run_dir, callback.kind))
+        there |= left.get(callback.kind, set())
         # Of an epoch without weights there may be activations, which are enough for some.
         kept = [] if callback.diagnostic.needs_model else artifacts.epochs(run_dir, Activations.kind)
         for epoch in sorted({*saved, *kept}):
@@ -54,6 +60,21 @@ def missing_steps(
             if asked and epoch not in there:
                 steps.append(Step(epoch, callback.kind))
     return sorted(steps, key=lambda step: step.epoch)
+
+
+def left_to_training(run_dir: Path, saved: Sequence[int]) -> dict[str, set[int]]:
+    """Epochs, by kind, that a living training computes itself: those that wait for it, and from its newest one on.
+
+    Args:
+        run_dir: the run.
+        saved: its epochs that have weights.
+    """
+    run = read_run_file(run_dir)
+    if run["state"] != "running":
+        return {}
+    newest = run.get("progress", {}).get("epoch", 0)
+    epochs = {*pending_epochs(run_dir), *(epoch for epoch in saved if epoch >= newest)}
+    return dict.fromkeys(run.get("every_n_epochs", {}), epochs)
 
 
 def _epoch_of_run_artifact(run_dir: Path, kind: str) -> int:

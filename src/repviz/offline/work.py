@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from repviz.callbacks.looking import record_failure
 from repviz.callbacks.run_level import compute_and_store_run
+from repviz.device import usable_device
 from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.offline.plan import Step
 from repviz.recorded import RecordedRun
@@ -41,6 +42,8 @@ class Job:
         force: go on with other data than the run was trained on.
         diagnostics: by kind.
         threads: of each process; None = as many as it has by itself.
+        device: where the network is looked at.
+        trust_pickle: whether code in the data's pickles may run.
     """
 
     key: str
@@ -50,6 +53,8 @@ class Job:
     force: bool
     diagnostics: Mapping[str, Diagnostic | RunDiagnostic]
     threads: int | None
+    device: str = "cpu"
+    trust_pickle: bool = False
 
 
 _one_at_a_time = threading.Lock()
@@ -72,6 +77,8 @@ def recorded(job: Job) -> RecordedRun:
             data_path=job.data_path,
             asked_layers=[layer for diagnostic in job.diagnostics.values() for layer in diagnostic.asked_layers],
             force=job.force,
+            device=usable_device(job.device, "--device"),
+            trust_pickle=job.trust_pickle,
         )
     return _loaded[job.key]
 

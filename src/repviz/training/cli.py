@@ -43,6 +43,7 @@ from repviz.training.no_profiler import NoProfiler
 from repviz.training.parser import Parser
 from repviz.training.predictions import PredictionWriter
 from repviz.training.random_state import RandomState
+from repviz.training.recorded_settings import settings_for_evaluation
 from repviz.training.runtime import Runtime
 from repviz.version import __version__
 from repviz.weights import checkpoint_at
@@ -319,7 +320,7 @@ def _refuse_data_for_settings(argv: list[str]) -> None:
 
 
 def _with_config_of_checkpoint(argv: list[str]) -> list[str]:
-    """Evaluating a run's checkpoint takes the run's own configuration unless another is named."""
+    """Evaluating a run's checkpoint takes the run's own settings that name no class, unless others are named."""
     named = any(word in ("-c", "--config") or word.startswith("--config=") for word in argv)
     if argv[0] == "fit" or named:
         return argv
@@ -327,7 +328,7 @@ def _with_config_of_checkpoint(argv: list[str]) -> list[str]:
         path = word.partition("=")[2] or (argv[position + 1] if position + 1 < len(argv) else "")
         if word.split("=")[0] == "--ckpt_path" and (run_dir := run_of_checkpoint(Path(path))):
             log.info("settings: %s", run_dir / CONFIG_FILE)
-            return [argv[0], "--config", str(run_dir / CONFIG_FILE), *argv[1:]]
+            return [argv[0], "--config", settings_for_evaluation(run_dir / CONFIG_FILE), *argv[1:]]
     return argv
 
 

@@ -1,0 +1,57 @@
+"""One ``repviz diagnose`` at a time computes a kind of a run."""
+
+import subprocess
+import sys
+
+import pytest
+
+from repviz.errors import UserError
+from repviz.offline.claiming import claimed
+
+HOLD = """
+import sys
+from pathlib import Path
+from repviz.offline.claiming import claimed
+with claimed(Path(sys.argv[1]), sys.argv[2:]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """``held(*kinds)``: a process that holds them."""
+    processes = []
+
+    def hold(*kinds):
+        command = [sys.executable, "-c", HOLD, str(tmp_path), *kinds]
+        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        assert processes[-1].stdout.readline() == "held\n"
+        return processes[-1]
+
+    yield hold
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_another_is_refused_until_the_first_is_gone_however_it_goes(held, tmp_path):
+    process = held("probe", "landscape")
+    with (
+        pytest.raises(UserError, match="another repviz diagnose computes landscape of"),
+        claimed(tmp_path, ["landscape"]),
+    ):
+        pass
+    with claimed(tmp_path, ["geometry", "projection"]):
+        pass
+    process.kill()
+    process.wait()
+    with claimed(tmp_path, ["probe", "landscape"]):
+        pass
+
+
+def test_what_was_refused_holds_nothing(held, tmp_path):
+    held("probe")
+    with pytest.raises(UserError), claimed(tmp_path, ["geometry", "probe"]):
+        pass
+    held("geometry")
