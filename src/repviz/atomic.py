@@ -4,11 +4,13 @@ The new content is written beside its target, flushed to the disk (``fsync``), r
 folder is flushed too: without the flushes a power cut leaves an empty file under the final name.
 """
 
+import contextlib
 import os
 import re
 import secrets
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,12 +29,12 @@ def replacing(target: Path) -> Iterator[Path]:
     temporary = _temporary(target)
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _flush(target.parent)
+    flush(target.parent)
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def replacing_folder(target: Path) -> Iterator[Path]:
         temporary.mkdir()
         yield temporary
         for path in (*temporary.rglob("*"), temporary):
-            _flush(path)
+            flush(path)
         if target.exists():
             os.rename(target, aside)
         os.rename(temporary, target)
@@ -60,7 +62,7 @@ def replacing_folder(target: Path) -> Iterator[Path]:
             os.rename(aside, target)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _flush(target.parent)
+    flush(target.parent)
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -73,6 +75,25 @@ def write_bytes(target: Path, content: bytes | memoryview) -> None:
 def write_text(target: Path, content: str) -> None:
     """Durably replace ``target`` by ``content``, as UTF-8."""
     write_bytes(target, content.encode("utf-8"))
+
+
+def make_folder(path: Path) -> None:
+    """Durably make a folder, and those above it that are not there; it may be there already."""
+    path = Path(path)
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Have the disk keep what was written to a file, or which files a folder has."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -95,6 +116,20 @@ def remove_leftovers(folder: Path) -> list[Path]:
             path.unlink(missing_ok=True)
             found.append(path)
     return found
+
+
+def private_folder(purpose: str) -> Path:
+    """Make an empty folder among the system's temporary ones, which only this user may enter.
+
+    Those that processes of this user and machine left there for the same purpose when they were killed go.
+    """
+    start = f"repviz-{purpose}-{_host()}-"
+    for left in Path(tempfile.gettempdir()).glob(f"{start}*"):
+        pid = left.name.removeprefix(start).partition("-")[0]
+        with contextlib.suppress(OSError):  # it has gone, or is another's
+            if pid.isdigit() and not _lives(int(pid)) and left.stat().st_uid == os.getuid():
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{start}{os.getpid()}-"))
 
 
 def _is_left_over(path: Path) -> bool:
@@ -120,11 +155,3 @@ def _lives(pid: int) -> bool:
     except PermissionError:  # someone else's
         return True
     return True
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

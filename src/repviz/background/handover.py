@@ -7,7 +7,6 @@ model defined in ``__main__`` arrives without the script being run again.
 """
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import cloudpickle
 import torch
 from torch import nn
 
+from repviz.atomic import private_folder
 from repviz.callbacks.subject import Subject
 from repviz.diagnostics.diagnostic import Diagnostic
 from repviz.errors import UserError
@@ -45,7 +45,7 @@ class HandoverFile:
         Raises:
             UserError: the model or something with it cannot be sent to another process.
         """
-        self._folder = Path(tempfile.mkdtemp(prefix="repviz-"))
+        self._folder = private_folder("handover")
         self.path = self._folder / "handover.pt"
         try:
             torch.save(handover, self.path, pickle_module=cloudpickle)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from repviz.atomic import link_or_copy, write_text
+from repviz.atomic import link_or_copy, make_folder, write_text
 from repviz.callbacks.checkpoints import LAST, checkpoint_epochs, checkpoint_path
 from repviz.errors import UserError
 from repviz.store import run_folder
@@ -30,7 +30,7 @@ def open_folder(runs_dir: Path, checkpoint: Path | None, epoch: int, config_text
             )
     else:
         run_dir = run_folder.claim(runs_dir)
-    (run_dir / run_folder.CHECKPOINTS).mkdir(exist_ok=True)
+    make_folder(run_dir / run_folder.CHECKPOINTS)
     if config_text is not None:
         _write_config(run_dir, epoch, config_text)
     return run_dir

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from repviz.atomic import private_folder
 from repviz.exports.drawing_program import MANIFEST
 from repviz.theme import Theme
 
@@ -73,7 +73,7 @@ class Drawing:
         """
         self.wanted = tuple(wanted)
         self._began = time.monotonic()
-        self._out = Path(tempfile.mkdtemp(prefix="repviz-figures-"))
+        self._out = private_folder("figures")
         self._words = self._out / "words.log"
         request = {
             "run_dir": str(Path(run_dir).resolve()), "out": str(self._out), "wanted": [list(each) for each in wanted],

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repviz.atomic import write_text
+from repviz.atomic import make_folder, write_text
 from repviz.version import __version__
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _write(
     from repviz.store.hdf5 import write_dataset
 
     path = artifact_path(run_dir, kind, place)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     attributes = {
         "kind": kind,
         "version": version,
@@ -97,7 +97,7 @@ def _write(
 def write_error(run_dir: Path, kind: str, epoch: int | None, error: BaseException, details: str) -> Path:
     """Record that ``kind`` failed at ``epoch``, or of ``WHOLE_RUN``: type, message and traceback."""
     path = error_path(run_dir, kind, epoch)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     record = {
         "kind": kind,
         "epoch": epoch,

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from repviz.atomic import write_text
+from repviz.atomic import flush, make_folder, write_text
 from repviz.errors import UserError
 from repviz.store.artifacts import now
 from repviz.store.errors import DamagedFileError
@@ -36,12 +36,13 @@ def claim(runs_dir: Path, at: datetime.datetime | None = None) -> Path:
     """
     name = f"{at or datetime.datetime.now():%Y%m%d_%H%M%S}"
     try:
-        Path(runs_dir).mkdir(parents=True, exist_ok=True)
+        make_folder(runs_dir)
         number = 1
         while True:
             folder = Path(runs_dir) / (name if number == 1 else f"{name}_{number}")
             try:
                 folder.mkdir()
+                flush(folder.parent)
                 return folder
             except FileExistsError:
                 number += 1

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
-from repviz.atomic import replacing
+from repviz.atomic import make_folder, replacing
 from repviz.store.checkpoint_file import reading_checkpoint
 
 
@@ -31,7 +31,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
             raise TypeError(f"{type(self).__name__} writes local files and takes no storage_options")
         target = Path(path)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
             with replacing(target) as temporary, temporary.open("wb", buffering=0) as file:
                 _save(checkpoint, _Noting(file))
         except OSError as error:
