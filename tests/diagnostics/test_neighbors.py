@@ -52,9 +52,13 @@ def test_an_outlier_does_not_drown_the_others():
 
 
 def test_products_of_lowered_precision_are_not_relied_on(monkeypatch):
+    devices = [torch.device(name) for name in ("cpu", "cuda")]
+    assert [product_dtype(device) for device in devices] == [torch.float32] * 2
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "high")
-    assert product_dtype(torch.device("cpu")) == torch.float64
-    assert product_dtype(torch.device("cuda")) == torch.float64
+    assert [product_dtype(device) for device in devices] == [torch.float64] * 2
+    monkeypatch.undo()
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    assert [product_dtype(device) for device in devices] == [torch.float64] * 2
 
 
 def test_rows_that_single_precision_leaves_in_doubt_are_done_again(monkeypatch):

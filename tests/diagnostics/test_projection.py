@@ -143,18 +143,6 @@ def test_in_a_large_sample_umap_gets_approximate_neighbours_and_the_map_is_judge
     assert float(found.sel(umap)["continuity"][0]) == kept
 
 
-def test_of_points_in_one_place_any_are_right_neighbours(monkeypatch):
-    """A rectified layer in which half the rows are all zero: which of those are found is a matter of luck."""
-    monkeypatch.setattr(projection, "MOST_NEIGHBORED", 999)
-    points = torch.randn(1_200, 8, generator=torch.Generator().manual_seed(0)).abs()
-    points[::2] = 0
-    found = Projection(methods=("umap",), n_epochs=2).compute(make_snapshot({"dead": points}))
-    near = found["neighbors"].values[0]
-    exact = nearest_neighbors(points, 15)[0].numpy()
-    assert (near[::2, :, None] == exact[::2, None, :]).any(axis=2).mean() < 0.9, "else this shows nothing"
-    assert float(found["neighbor_recall"][0]) > 0.97
-
-
 def test_names_of_one_tensor_share_the_work(trained_few, monkeypatch):
     seen = []
 

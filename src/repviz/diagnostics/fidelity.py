@@ -11,8 +11,9 @@ from torch import Tensor
 
 from repviz.diagnostics.neighbors import block_rows, rounding, squared_distances, standard_position
 
-_BLOCK = 2**18
-"""Distances that are counted at once: they are passed over once per neighbour, so they should stay in the cache."""
+_BLOCK, _BLOCK_OF_A_GPU = 2**18, 2**26
+"""Distances that are counted at once: they are passed over once per neighbour, so they should stay in a processor's
+cache; a GPU wants much to do at a time."""
 
 
 def rank_preservation(space: Tensor, neighbors: Sequence[Tensor], rows: Tensor | None = None) -> list[float]:
@@ -41,7 +42,7 @@ def rank_preservation(space: Tensor, neighbors: Sequence[Tensor], rows: Tensor |
     excess = [0] * len(neighbors)
     for product in torch.arange(len(rows), device=rows.device).split(block_rows(n)):
         distances = squared_distances(position[rows[product]], position, norms)
-        counted = max(1, _BLOCK // n)
+        counted = max(1, (_BLOCK if space.device.type == "cpu" else _BLOCK_OF_A_GPU) // n)
         for block, part in zip(product.split(counted), distances.split(counted), strict=True):
             near = [indices[block] for indices in neighbors]
             for number, found in enumerate(_excess(part, rows[block], norms, position.shape[1], near)):

@@ -1,5 +1,7 @@
 """Exact nearest neighbours, by blocks of one matrix product on the device that the points are on."""
 
+import os
+
 import torch
 from torch import Tensor
 
@@ -105,11 +107,12 @@ def exact_squared(rows: Tensor, candidates: Tensor, exact: Tensor) -> Tensor:
 def product_dtype(device: torch.device) -> torch.dtype:
     """Single precision where a product of single-precision matrices has it, else double precision.
 
-    On a GPU, and wherever the precision of products was lowered (``torch.set_float32_matmul_precision("high")``),
-    factors may be rounded to TF32 or bfloat16, far too coarse to tell neighbours apart.
+    Where the precision of products was lowered (``torch.set_float32_matmul_precision("high")``, or by the driver's
+    variable), factors may be rounded to TF32 or bfloat16, far too coarse to tell neighbours apart.
     """
     try:
-        single = device.type == "cpu" and torch.get_float32_matmul_precision() == "highest"
+        lowered = torch.get_float32_matmul_precision() != "highest" or os.environ.get("NVIDIA_TF32_OVERRIDE") == "1"
+        single = device.type in ("cpu", "cuda") and not lowered
     except RuntimeError:  # the precision was set per backend, of which this function does not know
         single = False
     return torch.float32 if single else torch.float64
