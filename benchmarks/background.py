@@ -22,7 +22,7 @@ from torch import nn
 
 import repviz
 from report.arguments import ROOT, arguments, sentence
-from report.record import Record, Row, multiples
+from report.record import Record, Row, multiples, write
 from repviz.background.background import Background
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.subject import Subject, named_layers
@@ -101,12 +101,16 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     conditions = {"data": options.data.name, "batch": str(options.batch), "epochs": str(options.epochs)}
     record = Record("background", "All diagnostics beside training", sentence(__doc__), conditions)
-    found = [pair(options.data, options.epochs, options.batch) for _ in range(options.repeats)]
-    alone, beside, left_out = zip(*found, strict=True)
-    peer = "the same run without diagnostics"
-    record.add(multiples("time until the last step", beside, alone, peer=peer, bar=MOST_RATIO))
-    print(f"  missing: {', '.join(name for names in left_out for name in names) or 'none'}")
-    record.add(Row("due artifacts missing after draining", tuple(float(len(n)) for n in left_out), "files", 0, "most"))
+    found: list[tuple[float, float, list[str]]] = []
+    for _ in range(options.repeats):
+        found.append(pair(options.data, options.epochs, options.batch))
+        alone, beside, left_out = zip(*found, strict=True)
+        peer = "the same run without diagnostics"
+        record.add(multiples("time until the last step", beside, alone, peer=peer, bar=MOST_RATIO))
+        print(f"  missing: {', '.join(name for names in left_out for name in names) or 'none'}")
+        n_missing = tuple(float(len(names)) for names in left_out)
+        record.add(Row("due artifacts missing after draining", n_missing, "files", 0, "most"))
+        write(record, options.results)  # should there be no time for the next pair
     for width in (1_000, 50_000):
         n, submitting, copying = handing_over(width, 20)
         what = f"handing {n / 1e6:.0f} million parameters over"

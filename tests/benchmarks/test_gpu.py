@@ -7,6 +7,7 @@ import torch
 
 import gpu
 from benchmarks.report.record import FAILED, MET, read
+from gpu_parts import training
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def test_without_a_gpu_nothing_is_measured_and_nothing_fails(monkeypatch, tmp_pa
 
 
 def test_at_toy_size_all_that_runs_in_one_process_goes_its_way(tmp_path):
-    parts = ["training", "landscape", "probe", "projection"]
+    parts = [name for name in gpu.PARTS if name != "background"]
     assert gpu.main(["--device", "cpu", "--small", "--repeats", "1", "--results", str(tmp_path), "--only", *parts]) == 0
     rows = {row.what: row for row in read(tmp_path / "gpu.json").rows}
     for name in ("training, batch 512", "training, batch 512, bfloat16", "landscape 5 x 5, 64 points"):
@@ -34,7 +35,30 @@ def test_at_toy_size_all_that_runs_in_one_process_goes_its_way(tmp_path):
         assert rows[name].met is None  # toy sizes say nothing about speed
     assert rows["landscape, losses off the peer's, at most"].met
     assert rows["UMAP of the next epoch, 300 points, by TorchDR"].theirs[0] > 0
+    assert rows["first map by UMAP, 300 points"].theirs[0] > 0
+    assert rows["principal axes, 300 points"].ours[0] > 0
+    assert rows["product of 64 x 64, double precision"].median > 0
     assert any(name.startswith("probes of 5 layers") for name in rows)
+
+
+def test_a_setting_that_cannot_be_measured_takes_no_other_with_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(training.BESIDE, "none", ("--trainer.precision", "no such"))
+    small = ["--device", "cpu", "--small", "--repeats", "1", "--results", str(tmp_path), "--only", "settings"]
+    assert gpu.main(small) == FAILED
+    found = read(tmp_path / "gpu.json")
+    assert "training, batch 512, none: RuntimeError: repviz fit ended with exit code 2" in found.failed
+    assert [row.what for row in found.rows] == ["training, batch 512, bfloat16", "training, batch 512, TF32"]
+
+
+def test_a_record_of_unknown_code_is_not_gone_on_with(tmp_path):
+    small = ["--device", "cpu", "--small", "--repeats", "1", "--results", str(tmp_path)]
+    assert gpu.main([*small, "--only", "probe", "--commit", "unknown"]) == MET
+    assert gpu.main([*small, "--only", "floor", "--commit", "unknown"]) == MET
+    assert len(read(tmp_path / "gpu.json").rows) == 4
+    assert gpu.main([*small, "--only", "floor", "--commit", "1234567"]) == MET
+    assert gpu.main([*small, "--only", "probe", "--commit", "1234567"]) == MET
+    found = read(tmp_path / "gpu.json")
+    assert (len(found.rows), found.commit) == (5, "1234567")
 
 
 def test_a_part_that_fails_takes_no_other_with_it_and_can_be_measured_again(tmp_path, monkeypatch):
