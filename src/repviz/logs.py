@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 
@@ -9,10 +10,11 @@ class StderrHandler(logging.Handler):
     """Writes messages to ``sys.stderr`` as it is when the message comes: it may have been replaced since."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
+        """Write one line; one that a full disk does not take is lost, and nobody who said it ends."""
         stream: TextIO = sys.stderr
-        stream.write(self.format(record) + "\n")
-        stream.flush()
+        with suppress(OSError):
+            stream.write(self.format(record) + "\n")
+            stream.flush()
 
 
 def show(name: str, level: int = logging.INFO) -> None:

@@ -4,14 +4,18 @@ What mounts file systems needs root.
 """
 
 import json
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import repviz
+from repviz.background import pending
+from repviz.background.background import Background
 from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
 from repviz.store.metrics_table import MetricsTable, read_metrics
@@ -21,9 +25,10 @@ from tests.training.conftest import SMALL, _one_thread, fit, same_weights, weigh
 
 EPOCHS = 6
 LOOKED_AT = [
-    *("--diagnostics", "inline", "--sample.size", "60", "--sample.excluded", "0", "--projection.enabled", "false"),
+    *("--sample.size", "60", "--sample.excluded", "0", "--projection.enabled", "false", "--background.nice", "0"),
     *("--geometry.enabled", "true", "--early_stopping.enabled", "false", "--trainer.max_epochs", str(EPOCHS)),
 ]
+MODES = ("inline", "background")
 CANNOT, AGAIN = "the run cannot be written", "the run is written again"
 
 
@@ -36,6 +41,23 @@ def at_epochs(monkeypatch, deeds: dict[int, Callable[[Path], None]]) -> None:
         real(table, run_dir)
 
     monkeypatch.setattr(MetricsTable, "write", write)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def with_nothing_waiting(deed: Callable[[Path], None] = lambda run_dir: None) -> Callable[[Path], None]:
+    """The deed, once all that was handed to the background has been looked at."""
+
+    def do(run_dir: Path) -> None:
+        wait_until(lambda: not (run_dir / pending.PENDING).exists())
+        deed(run_dir)
+
+    return do
 
 
 def check_readable(run_dir: Path) -> None:
@@ -54,9 +76,10 @@ def untroubled(fit) -> dict:  # noqa: F811
     return weights(fit(*LOOKED_AT, "--diagnostics", "off", name="untroubled"))
 
 
-def test_a_run_whose_folder_is_removed_goes_on_in_a_new_one(fit, untroubled, monkeypatch, capsys):  # noqa: F811
-    at_epochs(monkeypatch, {2: shutil.rmtree})
-    run_dir = fit(*LOOKED_AT)
+@pytest.mark.parametrize("mode", ["inline", pytest.param("background", marks=soaking)])
+def test_a_run_whose_folder_is_removed_goes_on_in_a_new_one(mode, fit, untroubled, monkeypatch, capsys):  # noqa: F811
+    at_epochs(monkeypatch, {2: with_nothing_waiting(shutil.rmtree)})
+    run_dir = fit(*LOOKED_AT, "--diagnostics", mode)
     said = capsys.readouterr().err
     assert said.count(CANNOT) == said.count(AGAIN) == 1
     assert f"No such file or directory: {run_dir}" in said
@@ -84,12 +107,12 @@ def disk(tmp_path) -> Iterator[Path]:
     try:
         yield where
     finally:
-        subprocess.run(["umount", str(where)], check=True)
+        while os.path.ismount(where):
+            subprocess.run(["umount", str(where)], check=True)
 
 
-def remounted(disk: Path, options: str) -> Callable[[Path], None]:
-    command = ["mount", "-o", f"remount,{options}", str(disk)]
-    return lambda run_dir: subprocess.run(command, check=True, capture_output=True) and None
+def system(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def filled(disk: Path) -> Callable[[Path], None]:
@@ -106,6 +129,24 @@ def filled(disk: Path) -> Callable[[Path], None]:
     return fill
 
 
+def made_larger(disk: Path) -> Callable[[Path], None]:
+    return lambda run_dir: system("mount", "-o", "remount,size=60m", str(disk))
+
+
+def covered(disk: Path) -> Callable[[Path], None]:
+    """What opens a file from now on finds a read-only disk; one with an open log could not be made so itself."""
+
+    def cover(run_dir: Path) -> None:
+        system("mount", "--bind", str(disk), str(disk))
+        system("mount", "-o", "remount,bind,ro", str(disk))
+
+    return cover
+
+
+def uncovered(disk: Path) -> Callable[[Path], None]:
+    return lambda run_dir: system("umount", "--lazy", str(disk))
+
+
 def of_an_ended_process(run_dir: Path) -> None:
     """The command that trained has ended, as it has where it was no part of a test."""
     ended = subprocess.Popen(["true"])
@@ -115,19 +156,25 @@ def of_an_ended_process(run_dir: Path) -> None:
 
 
 DEEDS = {
-    "full": (filled, "size=60m", "No space left on device"),
-    "read-only": (lambda disk: remounted(disk, "ro"), "rw", "Read-only file system"),
+    "full": (filled, made_larger, "No space left on device"),
+    "read-only": (covered, uncovered, "Read-only file system"),
 }
 
 
+def fit_on(disk: Path, packages: Path, mode: str) -> list[str]:
+    looked_at = [*SMALL, *LOOKED_AT, "--diagnostics", mode]
+    return ["fit", "--data.path", str(packages), "--runs-dir", str(disk / "runs"), *looked_at]
+
+
 @soaking
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("forever", [False, True])
 @pytest.mark.parametrize("what", DEEDS)
-def test_a_disk_that_takes_nothing_in_the_middle(what, forever, disk, untroubled, packages, monkeypatch, capsys):
+def test_a_disk_that_takes_nothing_in_the_middle(what, forever, mode, disk, untroubled, packages, monkeypatch, capsys):
     harm, cure, reason = DEEDS[what]
-    deeds = {2: harm(disk)} if forever else {2: harm(disk), 4: remounted(disk, cure)}
-    at_epochs(monkeypatch, deeds)
-    arguments = ["fit", "--data.path", str(packages), "--runs-dir", str(disk / "runs"), *SMALL, *LOOKED_AT]
+    deeds = {2: with_nothing_waiting(harm(disk))}
+    at_epochs(monkeypatch, deeds if forever else deeds | {4: cure(disk)})
+    arguments = fit_on(disk, packages, mode)
     if forever:
         with pytest.raises(SystemExit) as ended:
             main(arguments)
@@ -146,7 +193,7 @@ def test_a_disk_that_takes_nothing_in_the_middle(what, forever, disk, untroubled
         assert said.count("training has ended, but its end could not be written") == 1
         assert checkpoint_epochs(run_dir) == [0, 1]
         assert run.epochs("geometry") == [0, 1]
-        remounted(disk, cure)(run_dir)
+        cure(disk)(run_dir)
         of_an_ended_process(run_dir)
         again = ["fit", "--config", str(run_dir / "config.yaml"), "--ckpt-path", str(run_dir / "checkpoints/last.ckpt")]
         main(again)
@@ -156,3 +203,47 @@ def test_a_disk_that_takes_nothing_in_the_middle(what, forever, disk, untroubled
     assert missing == (set() if forever else {2, 3})
     assert same_weights(weights(run_dir), untroubled)
     check_readable(run_dir)
+    main(["diagnose", "--run-dir", str(run_dir)])
+    assert run.epochs("geometry") == run.epochs("prediction") == checkpoint_epochs(run_dir)
+
+
+@pytest.mark.parametrize("what", ["full", pytest.param("read-only", marks=soaking)])
+def test_what_cannot_be_written_beside_training_is_said_and_left(what, disk, untroubled, packages, monkeypatch, capsys):
+    harm, cure, reason = DEEDS[what]
+    put, submit, seen = pending.put, Background.submit, []
+
+    def put_and_harm(run_dir: Path, epoch: int, checkpoint: Path) -> Path:
+        waiting = put(run_dir, epoch, checkpoint)
+        if epoch == 1:
+            harm(disk)(run_dir)
+        return waiting
+
+    def note_and_submit(background: Background, *args: object) -> None:
+        seen.append(background)
+        submit(background, *args)
+
+    def cure_once_looked_at(run_dir: Path) -> None:
+        wait_until(lambda: seen[0].waiting == 0)
+        cure(disk)(run_dir)
+
+    monkeypatch.setattr(pending, "put", put_and_harm)
+    monkeypatch.setattr(Background, "submit", note_and_submit)
+    at_epochs(monkeypatch, {1: with_nothing_waiting(), 4: cure_once_looked_at})
+    main([*fit_on(disk, packages, "background"), "--keep-checkpoints", "1"])
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert "started anew" not in said, "the program beside training does not end for want of a log"
+    assert said.count(CANNOT) == said.count(AGAIN) == 1
+    assert reason in said
+    (run_dir,) = (disk / "runs").iterdir()
+    assert said.count(f"1 epochs have not been looked at; 'repviz diagnose --run-dir {run_dir}' does it") == 1
+    run = repviz.open_run(run_dir)
+    assert run.info()["state"] == "finished"
+    assert same_weights(weights(run_dir), untroubled)
+    check_readable(run_dir)
+    assert checkpoint_epochs(run_dir) == [EPOCHS]
+    assert pending.pending_epochs(run_dir) == [1], "its weights are nowhere else"
+    assert run.epochs("geometry") == run.epochs("prediction") == [0, 4, 5, 6]
+    main(["diagnose", "--run-dir", str(run_dir)])
+    assert run.epochs("geometry") == run.epochs("prediction") == [0, 1, 4, 5, 6]
+    assert pending.pending_epochs(run_dir) == []

@@ -13,11 +13,16 @@ import numpy as np
 import pytest
 import torch
 
+import repviz
 from repviz.atomic import TEMPORARY_SUFFIX, remove_leftovers, replacing
+from repviz.background.lane import LOG_FILE
+from repviz.background.pending import PENDING, pending_epochs, put
+from repviz.cli import main
 from repviz.store.metrics_table import read_metrics
 from repviz.training.checkpoint_io import DurableCheckpointIO
+from tests.reliability.conftest import soaking
 from tests.reliability.files import WRITERS
-from tests.training.conftest import fit, weights  # noqa: F401
+from tests.training.conftest import fit, same_weights, weights  # noqa: F401
 
 CALLS = ((os, "fsync"), (os, "replace"), (os, "open"), (builtins, "open"), (io, "open"))
 
@@ -97,7 +102,15 @@ def test_a_file_that_grows_too_large_keeps_the_system_s_reason(tmp_path):
     assert os.listdir(tmp_path) == ["a.ckpt"]
 
 
-def test_a_full_disk_ends_no_training_and_it_is_written_again_when_there_is_room(fit, monkeypatch, capsys):  # noqa: F811
+LOOKED_AT = [
+    *("--sample.size", "60", "--sample.excluded", "0", "--projection.enabled", "false", "--geometry.enabled", "true"),
+    *("--trainer.max_epochs", "5", "--early_stopping.enabled", "false", "--background.nice", "0"),
+]
+MODES = ("off", *(pytest.param(mode, marks=soaking) for mode in ("inline", "background")))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_full_disk_ends_no_training_and_with_room_it_is_written_again(mode, fit, monkeypatch, capsys):  # noqa: F811
     real, failing = os.replace, []
 
     def full_for_a_while(source, target):
@@ -109,7 +122,7 @@ def test_a_full_disk_ends_no_training_and_it_is_written_again_when_there_is_room
         real(source, target)
 
     monkeypatch.setattr(os, "replace", full_for_a_while)
-    run_dir = fit("--trainer.max_epochs", "5", "--early_stopping.enabled", "false")
+    run_dir = fit(*LOOKED_AT, "--diagnostics", mode)
     monkeypatch.undo()
     said = capsys.readouterr().err
     assert said.count("cannot be written (No space left on device); training goes on") == 1
@@ -117,8 +130,63 @@ def test_a_full_disk_ends_no_training_and_it_is_written_again_when_there_is_room
     assert [row["epoch"] for row in read_metrics(run_dir)] == list(range(6))
     names = {path.name for path in (run_dir / "checkpoints").iterdir()}
     assert names == {*(f"epoch_{epoch:06d}.ckpt" for epoch in (0, 1, 4, 5)), "last.ckpt", "best.ckpt"}
-    untroubled = fit("--trainer.max_epochs", "5", "--early_stopping.enabled", "false", name="untroubled")
-    assert all((value == weights(untroubled)[name]).all() for name, value in weights(run_dir).items())
+    assert same_weights(weights(run_dir), weights(fit(*LOOKED_AT, name="untroubled")))
+    if mode != "off":
+        run = repviz.open_run(run_dir)
+        assert run.epochs("geometry") == [0, 1, 5], "epoch 4 has a checkpoint, but its row could not be written at once"
+        main(["diagnose", "--run-dir", str(run_dir)])
+        assert run.epochs("geometry") == [0, 1, 4, 5]
+
+
+def test_what_cannot_be_handed_over_ends_neither_training_nor_looking(fit, monkeypatch, capsys):  # noqa: F811
+    replace, unlink, opened = os.replace, os.unlink, io.open
+
+    def full(source, target):
+        if PENDING in str(target) and target.name in ("epoch_000002.ckpt", "epoch_000003.ckpt"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    def read_only(path, **kwargs):
+        if str(path).endswith(f"{PENDING}/epoch_000001.ckpt"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        unlink(path, **kwargs)
+
+    def without_a_log(path, *args, **kwargs):
+        if str(path).endswith(LOG_FILE):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(os, "unlink", read_only)
+    monkeypatch.setattr(io, "open", without_a_log)
+    run_dir = fit(*LOOKED_AT, "--diagnostics", "background")
+    monkeypatch.undo()
+    said = capsys.readouterr().err
+    assert said.count("the run cannot be written (No space left on device); training goes on") == 1
+    assert said.count("the run is written again") == 1
+    assert said.count(f"what the background worker says is lost: {LOG_FILE} cannot be opened (No space left") == 1
+    assert said.count(f"2 epochs have not been looked at; 'repviz diagnose --run-dir {run_dir}' does it") == 1
+    run = repviz.open_run(run_dir)
+    assert run.info()["state"] == "finished"
+    assert run.epochs("geometry") == run.epochs("prediction") == [0, 1, 4, 5]
+    assert pending_epochs(run_dir) == [1], "it could not be let go"
+    assert same_weights(weights(run_dir), weights(fit(*LOOKED_AT, name="untroubled")))
+    main(["diagnose", "--run-dir", str(run_dir)])
+    assert run.epochs("geometry") == run.epochs("prediction") == list(range(6))
+    assert pending_epochs(run_dir) == []
+
+
+def test_weights_that_wait_are_whole_or_not_there_where_handing_over_copies(tmp_path, monkeypatch):
+    def without_links(source, target, **kwargs):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", without_links)
+    checkpoint = tmp_path / "last.ckpt"
+    checkpoint.write_bytes(bytes(100_000))
+    with files_of_at_most(50_000), pytest.raises(OSError, match="File too large"):
+        put(tmp_path, 3, checkpoint)
+    assert list((tmp_path / PENDING).iterdir()) == []
+    assert put(tmp_path, 3, checkpoint).read_bytes() == checkpoint.read_bytes()
 
 
 def test_what_the_dead_left_goes_and_what_the_living_write_stays(tmp_path):

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.looking import record_failure
@@ -157,13 +157,14 @@ class Lane:
             self._give_up(error)
             if left and not self._stopped:
                 kind = left.pop(0)
-                if not artifact_path(self._run_dir, kind, job.epoch).exists():  # else it ended before it could say so
+                # Else it ended before it could say so; Path.exists raises what a disk may say to that.
+                if not os.path.exists(artifact_path(self._run_dir, kind, job.epoch)):
                     record_failure(kind, error, self._run_dir, job.epoch)
 
     def _start(self) -> None:
         settings = self._settings
         threads = {name: str(int(settings.threads)) for name in _THREAD_VARIABLES}
-        with (self._run_dir / LOG_FILE).open("ab") as output:
+        with self._log_file() as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "repviz.background.worker"],
                 stdin=subprocess.PIPE,
@@ -181,6 +182,14 @@ class Lane:
         })  # fmt: skip
         self._event(_START_LIMIT, "a worker may take to start")
         self._failed_starts = 0
+
+    def _log_file(self) -> BinaryIO:
+        """Where the worker's words go; on a disk that takes nothing they are lost, and it works all the same."""
+        try:
+            return (self._run_dir / LOG_FILE).open("ab")
+        except OSError as error:
+            log.warning("what the background worker says is lost: %s cannot be opened (%s)", LOG_FILE, error.strerror)
+            return Path(os.devnull).open("ab")
 
     def _give_up(self, error: Exception) -> None:
         """The worker is of no use any more; the next attempt starts another."""

@@ -8,8 +8,9 @@ kill is found by ``repviz diagnose``.
 import contextlib
 import os
 import re
-import shutil
 from pathlib import Path
+
+from repviz.atomic import link_or_copy
 
 PENDING = "pending"
 _EPOCH = re.compile(r"epoch_(\d{6,})\.ckpt")
@@ -28,22 +29,22 @@ def pending_epochs(run_dir: Path) -> list[int]:
 
 
 def put(run_dir: Path, epoch: int, checkpoint: Path) -> Path:
-    """Let the weights in ``checkpoint`` wait as those of ``epoch``; they may wait already."""
+    """Let the weights in ``checkpoint`` wait as those of ``epoch``; they may wait already.
+
+    Raises:
+        OSError: the disk does not take them; what lies there is whole all the same, or not there.
+    """
     target = pending_path(run_dir, epoch)
     if target.exists() and os.path.samefile(checkpoint, target):
         return target
     target.parent.mkdir(exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(checkpoint, target)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(checkpoint, target)
+    link_or_copy(checkpoint, target)
     return target
 
 
 def remove(run_dir: Path, epoch: int) -> None:
     """``epoch`` has been looked at; an empty folder goes too."""
     path = pending_path(run_dir, epoch)
-    path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # others wait
+    with contextlib.suppress(OSError):  # others wait, or the disk lets nothing go: later, then
+        path.unlink(missing_ok=True)
         path.parent.rmdir()

@@ -4,6 +4,7 @@ Jobs come as lines of JSON on standard input, and what happened goes out as line
 input ends without a farewell, training was killed, and this program ends at once: artifacts are written atomically.
 """
 
+import io
 import json
 import os
 import queue
@@ -85,7 +86,20 @@ def _own_output() -> TextIO:
     """Standard output for events alone; whatever else is printed goes where errors go."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(_Words(2, "w", closefd=False)), "utf-8", "backslashreplace", line_buffering=True
+    )
     return events
+
+
+class _Words(io.FileIO):
+    """A log on a disk that may be full: what it does not take is lost, and brings down nobody who said it."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError:
+            return len(content)
 
 
 def _say(events: TextIO, **event: Any) -> None:

@@ -44,7 +44,7 @@ class Persistence:
     def end(self) -> None:
         """The round is over: say it where writing works again."""
         if self._is_said and self.problem is None:
-            log.warning("the run is written again")
+            log.warning("the run is written again; 'repviz diagnose' computes what it may lack")
             self._is_said = False
 
 
