@@ -55,3 +55,11 @@ def test_what_was_refused_holds_nothing(held, tmp_path):
     with pytest.raises(UserError), claimed(tmp_path, ["geometry", "probe"]):
         pass
     held("geometry")
+
+
+def test_a_folder_that_takes_nothing_is_one_line(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"nothing can be written in .*: No such file or directory"),
+        claimed(tmp_path / "nowhere", ["probe"]),
+    ):
+        pass

@@ -21,9 +21,12 @@ def claimed(run_dir: Path, kinds: Iterable[str]) -> Iterator[None]:
     """Hold these kinds of a run in the block.
 
     Raises:
-        UserError: another process holds one of them.
+        UserError: another process holds one of them, or nothing can be written there.
     """
-    file = os.open(run_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        file = os.open(run_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(f"nothing can be written in {run_dir}, and artifacts would be: {error.strerror}") from error
     try:
         for kind in kinds:
             try:
