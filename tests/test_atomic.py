@@ -109,3 +109,25 @@ def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_name(tmp_pat
         filled(folder, "new")
     assert [path.read_text() for path in tmp_path.rglob("a")] == ["old"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_new_folder_is_flushed_with_all_in_it_before_it_takes_its_name(tmp_path, monkeypatch):
+    events, fsync, rename = [], os.fsync, os.rename
+
+    def note(descriptor):
+        events.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def take(source, destination):
+        events.append("renamed")
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "rename", take)
+    with replacing_folder(tmp_path / "folder") as folder:
+        filled(folder, "new")
+        (folder / "deeper").mkdir()
+        filled(folder / "deeper", "new")
+    at = events.index("renamed")
+    assert set(events[:at]) == {folder, folder / "a", folder / "deeper", folder / "deeper" / "a"}
+    assert events[at + 1 :] == [tmp_path]

@@ -1,15 +1,19 @@
 """Wheel and source archive hold what they should, and nothing else."""
 
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
+from tests.test_without_extras import brought_by
 
 NOT_SHIPPED = "frontend"
 """What the bundled script of the maps is made from: in the source archive alone."""
@@ -90,3 +94,13 @@ def tracked() -> set[str]:
         pytest.skip("this tree is no checkout")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
     return set(listed.stdout.split("\0"))
+
+
+def test_every_constraint_is_exact_and_all_that_repviz_brings_is_pinned():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)] == []
+    pinned = {canonicalize_name(line.partition("==")[0]) for line in lines}
+    here = {canonicalize_name(found.name) for found in distributions()}
+    brought = brought_by("repviz") & here - {"repviz"}
+    assert {"torch", "lightning", "numpy"} <= brought
+    assert brought <= pinned

@@ -31,6 +31,29 @@ class WithoutExtras:
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutExtras
 """
+REFUSE = """
+import socket
+import sys
+
+def refusing(real, host_of):
+    def call(*arguments, **named):
+        host = host_of(*arguments, **named)
+        if host not in (None, "", "localhost", "::1") and not str(host).startswith("127."):
+            with open({attempts!r}, "a") as file:
+                print(host, sys.argv, file=file)
+            raise OSError("no network here")
+        return real(*arguments, **named)
+    return call
+
+def peer(it, address):
+    return None if it.family == socket.AF_UNIX else address[0]
+
+for name in ("connect", "connect_ex"):
+    setattr(socket.socket, name, refusing(getattr(socket.socket, name), peer))
+socket.create_connection = refusing(socket.create_connection, lambda address, *_, **__: address[0])
+socket.getaddrinfo = refusing(socket.getaddrinfo, lambda host, *_, **__: host)
+"""
+"""Every connection and look-up beyond this machine fails and is noted; what is not Python's own is not seen."""
 
 
 def brought_by(name: str, extras: frozenset[str] = frozenset(), seen: set | None = None) -> set[str]:
@@ -49,8 +72,16 @@ def brought_by(name: str, extras: frozenset[str] = frozenset(), seen: set | None
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory) -> dict[str, str]:
-    """An environment for processes in which nothing can be imported that repviz itself does not require."""
+def attempts(tmp_path_factory) -> Path:
+    """Where it is noted that a process asked for another machine."""
+    return tmp_path_factory.mktemp("attempts") / "attempts"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, attempts) -> dict[str, str]:
+    """An environment for processes in which nothing can be imported that repviz itself does not require, and which
+    no other machine answers.
+    """
     there = brought_by("repviz")
     hidden = sorted(
         module
@@ -60,7 +91,8 @@ def plain(tmp_path_factory) -> dict[str, str]:
     assert {"pytest", "torchdr"} <= set(hidden), "the extras are not installed: this test would show nothing"
     assert not {"torch", "lightning", "umap", "dash", "repviz"} & set(hidden)
     folder = tmp_path_factory.mktemp("plain")
-    (folder / "sitecustomize.py").write_text(HIDE.format(hidden=hidden))
+    refuse = REFUSE.format(attempts=str(attempts))
+    (folder / "sitecustomize.py").write_text(HIDE.format(hidden=hidden) + refuse)
     return {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
 
 
@@ -77,7 +109,15 @@ def test_the_extras_are_hidden(plain):
     assert "No module named 'torchdr'" in done.stderr
 
 
-def test_a_run_with_the_shipped_settings_its_checks_and_its_exports(plain, tmp_path: Path, packages):
+@pytest.mark.parametrize("call", ["create_connection(('192.0.2.1', 80))", "getaddrinfo('example.org', 80)"])
+def test_asking_for_another_machine_fails_and_is_noted(plain, attempts, call):
+    done = subprocess.run([sys.executable, "-c", f"import socket; socket.{call}"], env=plain, capture_output=True)
+    assert b"no network here" in done.stderr
+    assert ("192.0.2.1" if "192" in call else "example.org") in attempts.read_text()
+    attempts.unlink()
+
+
+def test_a_run_with_the_shipped_settings_its_checks_and_its_exports(plain, attempts, tmp_path: Path, packages):
     runs = str(tmp_path / "runs")
     repviz(
         plain, "fit", "--config", "configs/concat.yaml", "--data.path", str(packages), "--runs-dir", runs,
@@ -90,9 +130,10 @@ def test_a_run_with_the_shipped_settings_its_checks_and_its_exports(plain, tmp_p
     repviz(plain, "data", "inspect", str(packages))
     for what in ("report", "video", "npz"):
         repviz(plain, "export", what, "--run-dir", str(run))
+    assert not attempts.exists(), attempts.read_text()
 
 
-def test_the_dashboard(plain, tmp_path):
+def test_the_dashboard(plain, attempts, tmp_path):
     code = f"""
 from repviz.dashboards.app import create_app
 client = create_app({str(tmp_path)!r}).server.test_client()
@@ -101,3 +142,4 @@ assert client.get("/data/runs", headers={{"Host": "127.0.0.1"}}).json["runs"] ==
 """
     done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert not attempts.exists(), attempts.read_text()

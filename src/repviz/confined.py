@@ -43,7 +43,11 @@ def run_confined(
 
 
 def confine(*, memory: int, seconds: int) -> None:
-    """Limit this process: bytes of memory and of any file that it writes, processor seconds, no core dump."""
+    """Limit this process: bytes of memory and of any file that it writes, processor seconds, no core dump.
+
+    A second more lies between the processor's soft limit, whose signal tells why, and the hard one, which only kills:
+    Linux looks at the hard one first.
+    """
     for kind, limit in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, seconds),
@@ -52,4 +56,5 @@ def confine(*, memory: int, seconds: int) -> None:
     ):
         _, hard = resource.getrlimit(kind)
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (limit, limit))
+        later = limit + 1 if kind == resource.RLIMIT_CPU and (hard == resource.RLIM_INFINITY or limit < hard) else limit
+        resource.setrlimit(kind, (limit, later))

@@ -1,5 +1,6 @@
 """A dataset survives the disk exactly, is readable by others, and damage is noticed."""
 
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -167,3 +168,18 @@ def test_a_file_whose_seal_was_taken_away_is_damage(tmp_path, dataset):
     path.write_bytes(bytes(512) + path.read_bytes()[512:])
     with pytest.raises(DamagedFileError, match="checksum of the whole file is gone"):
         read_dataset(path)
+
+
+def test_a_small_file_that_claims_much_is_damage_and_takes_no_memory(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.attrs.update({"format": "repviz", "format_version": 2})
+        file.create_dataset("x", shape=(256 << 20,), dtype="u1", chunks=(1 << 20,))
+    seal_anew(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamagedFileError, match="claims"):
+            read_dataset(path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
