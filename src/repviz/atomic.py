@@ -127,7 +127,7 @@ def private_folder(purpose: str) -> Path:
     for left in Path(tempfile.gettempdir()).glob(f"{start}*"):
         pid = left.name.removeprefix(start).partition("-")[0]
         with contextlib.suppress(OSError):  # it has gone, or is another's
-            if pid.isdigit() and not _lives(int(pid)) and left.stat().st_uid == os.getuid():
+            if pid.isdigit() and not _lives(int(pid)) and left.lstat().st_uid == os.getuid():
                 shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{start}{os.getpid()}-"))
 

@@ -63,3 +63,11 @@ def test_a_folder_that_takes_nothing_is_one_line(tmp_path):
         claimed(tmp_path / "nowhere", ["probe"]),
     ):
         pass
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".diagnosing").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError), claimed(tmp_path / "run", ["probe"]):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

@@ -156,6 +156,14 @@ def test_no_class_that_settings_beside_a_checkpoint_name_is_made(recorded, canar
     assert canary.exists()
 
 
+def test_a_checkpoint_without_settings_beside_it_says_how_to_give_them(recorded, tmp_path, capsys):
+    run = tmp_path / "runs" / "20260101_000000"
+    shutil.copytree(recorded, run)
+    (run / "config.yaml").unlink()
+    said = refused(["validate", "--ckpt-path", str(run / "checkpoints" / "last.ckpt")], capsys)
+    assert said == f"error: {run} has no config.yaml: name the settings with --config\n"
+
+
 def one_line(read: Callable[[], object]) -> bool:
     """Whether it gives an answer, or an error for the user that is one line."""
     with contextlib.suppress(UserError):

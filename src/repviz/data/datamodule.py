@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jsonargparse.typing import NonNegativeInt, OpenUnitInterval, PositiveInt
-from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from repviz.data.arrays import Arrays, Split
@@ -21,6 +21,7 @@ from repviz.data.pickles import PICKLE_KEYS
 from repviz.data.reading import form_of, read
 from repviz.data.scaling import Scaling, fit_scaling
 from repviz.data.stored import Matrix, StoredArray
+from repviz.data.transfer import has_transfer_of_its_own, lies_on
 from repviz.errors import DataError, UserError
 
 log = logging.getLogger("repviz.data")
@@ -181,11 +182,10 @@ class EmbeddingDataModule(LightningDataModule):
         A module that has a transfer of its own keeps it.
         """
         module = self.trainer.lightning_module if self.trainer else None
-        if module is not None and _has_transfer_of_its_own(module):
+        if module is not None and has_transfer_of_its_own(module):
             return module.transfer_batch_to_device(batch, device, dataloader_idx)
-        match batch:  # another's loader may give anything
-            case (tuple() as inputs, targets) if all(_lies_on(device, part) for part in (*inputs, targets)):
-                return batch
+        if lies_on(batch, device):
+            return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def train_dataloader(self) -> Loader:
@@ -356,11 +356,3 @@ def _scaled(columns: Matrix, scaling: Scaling) -> Tensor | ScaledRows:
     if isinstance(columns, StoredArray):
         return ScaledRows(columns, scaling)
     return torch.from_numpy(np.ascontiguousarray(scaling.apply(columns)))
-
-
-def _has_transfer_of_its_own(module: LightningModule) -> bool:
-    return type(module).transfer_batch_to_device is not LightningModule.transfer_batch_to_device
-
-
-def _lies_on(device: torch.device, part: Any) -> bool:
-    return isinstance(part, Tensor) and part.device == device

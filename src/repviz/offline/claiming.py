@@ -24,7 +24,7 @@ def claimed(run_dir: Path, kinds: Iterable[str]) -> Iterator[None]:
         UserError: another process holds one of them, or nothing can be written there.
     """
     try:
-        file = os.open(run_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.open(run_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         raise UserError(f"nothing can be written in {run_dir}, and artifacts would be: {error.strerror}") from error
     try:

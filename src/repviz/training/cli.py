@@ -36,14 +36,13 @@ from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
 from repviz.model.classifier import EmbeddingClassifier
 from repviz.store.metrics_table import COLUMNS
-from repviz.store.run_folder import CONFIG_FILE, run_of_checkpoint
 from repviz.training.accelerator import in_double_precision
 from repviz.training.checkpoint_io import DurableCheckpointIO
 from repviz.training.no_profiler import NoProfiler
 from repviz.training.parser import Parser
 from repviz.training.predictions import PredictionWriter
 from repviz.training.random_state import RandomState
-from repviz.training.recorded_settings import settings_for_evaluation
+from repviz.training.recorded_settings import with_settings_of_checkpoint
 from repviz.training.runtime import Runtime
 from repviz.version import __version__
 from repviz.weights import checkpoint_at
@@ -284,7 +283,7 @@ def run(argv: list[str]) -> None:
     """
     _quieten()
     _refuse_data_for_settings(argv)
-    args = _with_config_of_checkpoint(argv)
+    args = with_settings_of_checkpoint(argv)
     usage = {"usage": f"repviz {argv[0]} [--config FILE]... [--SETTING VALUE]..."}
     try:
         RepvizCLI(
@@ -317,19 +316,6 @@ def _refuse_data_for_settings(argv: list[str]) -> None:
             raise UserError(
                 f"--data takes a YAML file of settings; the data themselves are named by --data.path {path}"
             )
-
-
-def _with_config_of_checkpoint(argv: list[str]) -> list[str]:
-    """Evaluating a run's checkpoint takes the run's own settings that name no class, unless others are named."""
-    named = any(word in ("-c", "--config") or word.startswith("--config=") for word in argv)
-    if argv[0] == "fit" or named:
-        return argv
-    for position, word in enumerate(argv):
-        path = word.partition("=")[2] or (argv[position + 1] if position + 1 < len(argv) else "")
-        if word.split("=")[0] == "--ckpt_path" and (run_dir := run_of_checkpoint(Path(path))):
-            log.info("settings: %s", run_dir / CONFIG_FILE)
-            return [argv[0], "--config", settings_for_evaluation(run_dir / CONFIG_FILE), *argv[1:]]
-    return argv
 
 
 _NOISE = ("💡", "Tip:", "Seed set to", "GPU available", "TPU available", "Loading `train_dataloader`", "`weights_only`")

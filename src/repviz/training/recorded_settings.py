@@ -1,16 +1,41 @@
 """What evaluating a checkpoint takes over from the settings of its run, which may be a stranger's."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from repviz.errors import UserError
 from repviz.store.config_file import read_config
+from repviz.store.run_folder import CONFIG_FILE, run_of_checkpoint
+
+log = logging.getLogger("repviz")
 
 _BLOCKS = ("model", "data", "runtime")
 _OF_TRAINER = ("accelerator", "strategy", "devices", "num_nodes", "precision", "deterministic", "inference_mode")
 _WORD = re.compile(r"[\w-]+")
+
+
+def with_settings_of_checkpoint(argv: list[str]) -> list[str]:
+    """The command line of an evaluation with the settings of its checkpoint's run, unless others are named.
+
+    Raises:
+        UserError: the run has no settings that can be read.
+    """
+    named = any(word in ("-c", "--config") or word.startswith("--config=") for word in argv)
+    if argv[0] == "fit" or named:
+        return argv
+    for position, word in enumerate(argv):
+        path = word.partition("=")[2] or (argv[position + 1] if position + 1 < len(argv) else "")
+        if word.split("=")[0] == "--ckpt_path" and (run_dir := run_of_checkpoint(Path(path))):
+            config = run_dir / CONFIG_FILE
+            if not config.exists():
+                raise UserError(f"{run_dir} has no {CONFIG_FILE}: name the settings with --config")
+            log.info("settings: %s", config)
+            return [argv[0], "--config", settings_for_evaluation(config), *argv[1:]]
+    return argv
 
 
 def settings_for_evaluation(path: Path) -> str:
