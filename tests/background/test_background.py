@@ -207,11 +207,6 @@ def test_what_cannot_be_sent_is_said_with_the_way_out(tmp_path):
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_a_device_that_is_not_there_is_said_before_training_begins(tmp_path):
-    with pytest.raises(UserError, match=r"background\.device: this machine has no cuda:7, only cpu"):
-        Background(subject_of(nn.Linear(3, 2)), {"total": Total()}, tmp_path, BackgroundSettings(device="cuda:7"))
-
-
 def test_the_handover_is_for_this_user_only_and_arrives_whole(tmp_path):
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     file = HandoverFile(Handover(subject_of(network), {"total": Total()}, tmp_path))

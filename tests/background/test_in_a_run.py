@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 
+import pytest
 import xarray as xr
 
 import repviz
@@ -112,3 +113,17 @@ def test_training_waits_where_that_is_asked_for_and_two_workers_share_out_the_ki
     assert set(run.kinds()) == {"geometry", "prediction", "similarity"}
     assert all(run.epochs(kind) == [0, 1, 2] for kind in run.kinds())
     assert not any(run.errors(kind) for kind in run.kinds())
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_of_a_run_is_made(packages, tmp_path, capsys):
+    runs_dir = tmp_path / "runs"
+    beside = ["--diagnostics", "background", "--background.device", "cuda:7"]
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "--data.path", str(packages), "--runs-dir", str(runs_dir), *SMALL, *beside])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith("error: background.device: this machine has no cuda:7, only cpu\n")
+    assert not runs_dir.exists()
+
+
+def test_a_device_that_nobody_looks_on_need_not_be_there(fit):  # noqa: F811
+    fit("--trainer.max_epochs", "1", "--background.device", "cuda:7")

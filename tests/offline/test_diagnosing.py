@@ -172,6 +172,9 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_computed(fit, 
         assert ended.value.code == 2
         assert said in capsys.readouterr().err
     assert repviz.open_run(run_dir).kinds() == ["activations"]
+    main(["diagnose", "--run-dir", str(run_dir), "--only", "prediction"])
+    with pytest.raises(SystemExit):  # also where nothing is missing
+        main(["diagnose", "--run-dir", str(run_dir), "--only", "prediction", "--device", "cuda:7"])
 
 
 def test_network_and_kept_activations_are_looked_at_on_the_device(fit):  # noqa: F811

@@ -18,7 +18,6 @@ from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.looking import record_failure
 from repviz.callbacks.subject import Subject
-from repviz.device import usable_device
 from repviz.diagnostics.diagnostic import Diagnostic
 from repviz.store import artifacts
 
@@ -50,9 +49,8 @@ class Background:
             take_numbers: who takes the diagnostics' key numbers.
 
         Raises:
-            UserError: the model cannot be sent to another process, or there is no device to look on.
+            UserError: the model cannot be sent to another process.
         """
-        usable_device(settings.device, "background.device")
         self._run_dir = run_dir
         self._settings = settings
         self._file = HandoverFile(Handover(subject, diagnostics, run_dir))

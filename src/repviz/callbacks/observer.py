@@ -19,6 +19,7 @@ from repviz.callbacks.number_log import key_numbers_of
 from repviz.callbacks.run_level import look_at_run
 from repviz.callbacks.sharing import Looked
 from repviz.callbacks.subject import Subject
+from repviz.device import usable_device
 from repviz.diagnostics.activations import Activations
 from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 from repviz.errors import UserError
@@ -184,12 +185,17 @@ def is_sharded(strategy: Strategy) -> bool:
     return isinstance(strategy, (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy))
 
 
-def refuse_sharded(strategy: Strategy, callbacks: Sequence[DiagnosticCallback]) -> None:
+def refuse_impossible(
+    strategy: Strategy, callbacks: Sequence[DiagnosticCallback], background: BackgroundSettings
+) -> None:
     """Raise where looking while training cannot work.
 
     Raises:
-        UserError: each rank has but a part of the network, and a diagnostic would look before training has ended.
+        UserError: each rank has but a part of the network, and a diagnostic would look before training has ended; or
+            there is no device to look on beside training.
     """
+    if any(callback.mode == "background" and not callback.of_run for callback in callbacks):
+        usable_device(background.device, "background.device")
     early = [callback.kind for callback in callbacks if callback.mode != "offline"]
     if early and is_sharded(strategy):
         raise UserError(

@@ -28,7 +28,7 @@ from repviz.callbacks.founding_files import FoundingFiles
 from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.looking import present_unit_order
 from repviz.callbacks.number_log import NumberLog
-from repviz.callbacks.observer import Observer, applicable, is_sharded, refuse_sharded
+from repviz.callbacks.observer import Observer, applicable, is_sharded, refuse_impossible
 from repviz.callbacks.opening import open_folder
 from repviz.callbacks.persistence import Persistence, describe
 from repviz.callbacks.ranks import Meeting
@@ -124,11 +124,11 @@ class RunRecorder(Checkpoint):
         """Make checkpoints as safe as artifacts, unless someone chose another way of writing them.
 
         Raises:
-            UserError: the network is sharded, and someone would look at it while it trains.
+            UserError: someone would look while it trains, and the network is sharded or there is no device for it.
         """
         if stage == "fit":
             self._termination = Termination()
-            refuse_sharded(trainer.strategy, self._diagnostics(trainer))
+            refuse_impossible(trainer.strategy, self._diagnostics(trainer), self.background)
         if stage == "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DurableCheckpointIO(self._disk.failed)
 

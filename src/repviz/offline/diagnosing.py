@@ -18,6 +18,7 @@ from repviz.atomic import remove_leftovers
 from repviz.background.pending import pending_epochs, remove
 from repviz.callbacks import callback_classes
 from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.device import usable_device
 from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
 from repviz.offline import pools
@@ -83,6 +84,8 @@ def diagnose(
             f"{run_dir} has no {CONFIG_FILE}: a script made it, and only the script knows its model and data; let its "
             "callbacks look inline or in the background"
         )
+    if scheduler is None:
+        usable_device(device, "--device")
     remove_leftovers(run_dir)
     config = _config(run_dir / CONFIG_FILE)
     not_applicable = () if only else read_run_file(run_dir).get("not_applicable", {})
@@ -106,7 +109,7 @@ def diagnose(
             training = read_run_file(run_dir)["state"] == "running"
             log.info("%s: nothing is missing%s", run_dir, " but what training computes itself" if training else "")
             return 0
-        # So that other data is refused before anything is computed, and a device where it is this machine's.
+        # So that other data is refused before anything is computed; the device may be the cluster's alone.
         recorded(job if scheduler is None else replace(job, device="cpu"))
         if jobs > 1 or scheduler is not None:
             forget()
