@@ -12,17 +12,23 @@ def test_a_missing_artifact_or_a_slow_hand_over_is_a_missed_bar(monkeypatch, tmp
         assert background.main(["--repeats", "2", "--results", str(tmp_path)]) == code
         return {row.name: row for row in read(tmp_path / "background.json").rows}
 
-    monkeypatch.setattr(background, "pair", lambda *_: (10.0, 11.0, []))
+    def took(beside, *missing, crowded=10.8):
+        found = background.Round(10.0, crowded, beside, missing, 100)
+        monkeypatch.setattr(background, "once_round", lambda *_: found)
+
+    took(11.0)
     monkeypatch.setattr(background, "handing_over", lambda width, _: (width * 1_025, [1.0, 1.0], [4.0, 4.0]))
     rows = rows_of(MET)
     slower = rows["time until the last step (less is better), against the same run without diagnostics"]
     assert slower.values == (1.1, 1.1)
     assert rows["handing 51 million parameters over (less is better), against a copy of the weights"].median == 0.25
-    monkeypatch.setattr(background, "pair", lambda *_: (10.0, 11.0, ["probe 3"]))
+    took(11.0, "probe 3")
     assert rows_of(MISSED)["due artifacts missing after draining"].met is False
-    monkeypatch.setattr(background, "pair", lambda *_: (10.0, 12.0, []))
+    took(12.0, crowded=12.0)
     rows_of(MISSED)
-    monkeypatch.setattr(background, "pair", lambda *_: (10.0, 11.0, []))
+    took(11.0, crowded=10.0)
+    rows_of(MISSED)
+    took(11.0)
     monkeypatch.setattr(background, "handing_over", lambda width, _: (width * 1_025, [8.0, 8.0], [4.0, 4.0]))
     rows_of(MISSED)
 
