@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from repviz.errors import UserError
+from repviz.extras import install_command
 from repviz.theme import LOOKS
 
 SCENES = {
@@ -77,5 +78,5 @@ def _require_manim() -> None:
     """Raises: UserError: Manim is not installed."""
     if importlib.util.find_spec("manim") is None:
         raise UserError(
-            f"scenes need Manim: 'pip install repviz[scenes]', on Debian after 'apt-get install {_PACKAGES}'"
+            f"scenes need Manim: {install_command('scenes')}, on Debian after 'apt-get install {_PACKAGES}'"
         )

@@ -11,6 +11,7 @@ import pandas as pd
 from repviz.errors import UserError
 from repviz.exports.footage import chosen_layer, over_epochs
 from repviz.exports.points import NO_CLASS, point_columns
+from repviz.extras import install_command
 from repviz.run import Run
 from repviz.theme import LOOKS, SPLIT_NAMES, SPLIT_SIZES, Theme, class_colors
 
@@ -18,7 +19,7 @@ try:
     import ipywidgets
     import jscatter
 except ImportError as error:
-    raise UserError("a map in a notebook needs the package jupyter-scatter: pip install 'repviz[notebook]'") from error
+    raise UserError(f"a map in a notebook needs the package jupyter-scatter: {install_command('notebook')}") from error
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -42,7 +42,7 @@ def test_a_gpu_is_used_where_it_can_be(monkeypatch):
     assert chosen_backend("torchdr", CPU, 1_000_000) == "torchdr"
     monkeypatch.setattr(umap_descent, "find_spec", lambda name: None)
     assert chosen_backend("auto", gpu, 15_000) == "umap-learn"
-    with pytest.raises(UserError, match=r"projection.umap_backend .* pip install 'repviz\[gpu\]'"):
+    with pytest.raises(UserError, match=r"projection.umap_backend .* pip install 'torchdr<"):
         Projection(umap_backend="torchdr")
 
 

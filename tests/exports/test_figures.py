@@ -71,7 +71,7 @@ def test_images_have_twice_the_figures_pixels_and_show_something(run, tmp_path, 
 
 def test_without_kaleido_the_html_is_there_and_the_package_named(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "kaleido", None)
-    with pytest.raises(UserError, match=r"pip install 'repviz\[images\]'"):
+    with pytest.raises(UserError, match=r"pip install 'kaleido>="):
         write_figures(run.path, tmp_path, kinds=["probe"])
     assert (tmp_path / "probe_epoch_000003.html").exists()
 

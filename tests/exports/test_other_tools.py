@@ -71,7 +71,7 @@ def test_parquet_has_a_row_per_point(grow, tmp_path, capsys):
 
 def test_without_pyarrow_the_package_is_named(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UserError, match=r"pip install 'repviz\[parquet\]'"):
+    with pytest.raises(UserError, match=r"pip install 'pyarrow>="):
         write_parquet(run.path)
 
 

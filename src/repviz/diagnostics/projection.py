@@ -23,6 +23,7 @@ from repviz.diagnostics.umap_descent import Backend, chosen_backend, descent_of,
 from repviz.diagnostics.umap_layout import first_layout, new_neighbors, next_layout
 from repviz.diagnostics.units import followed_units
 from repviz.errors import UserError
+from repviz.extras import install_command
 from repviz.snapshot import Sample, Snapshot
 
 METHODS = ("pca", "umap")
@@ -120,7 +121,7 @@ class Projection(Diagnostic):
         _require(self.neurons >= 0, "neurons", self.neurons, "0 or more")
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
         if self.umap_backend == "torchdr" and not torchdr_is_installed():
-            raise UserError("projection.umap_backend is torchdr, which is not installed: pip install 'repviz[gpu]'")
+            raise UserError(f"projection.umap_backend is torchdr, which is not installed: {install_command('gpu')}")
 
     def compute(self, snapshot: Snapshot, earlier: Earlier = NOTHING_EARLIER) -> xr.Dataset:
         """The maps of one epoch; what a layer lacks (components beyond its width, units) is NaN.

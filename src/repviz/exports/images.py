@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import plotly.graph_objects as go
 
 from repviz.errors import UserError
+from repviz.extras import install_command
 
 SCALE = 2
 """Pixels of a PNG per pixel of the figure, in files that are kept."""
@@ -29,7 +30,7 @@ async def browser() -> AsyncIterator[Render]:
         kaleido = importlib.import_module("kaleido")
         from choreographer.errors import ChromeNotFoundError
     except ImportError as error:
-        raise UserError("PNG and SVG need the package kaleido: pip install 'repviz[images]'") from error
+        raise UserError(f"PNG and SVG need the package kaleido: {install_command('images')}") from error
     for name in ("kaleido", "choreographer"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:

@@ -10,6 +10,7 @@ from repviz.errors import UserError
 from repviz.exports.footage import epochs_of
 from repviz.exports.pictures import nearest, wanted_epoch
 from repviz.exports.points import point_columns
+from repviz.extras import install_command
 from repviz.run import Run, open_run
 
 
@@ -31,7 +32,7 @@ def write_parquet(run_dir: Path, out: Path | None = None, *, epoch: str | int = 
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise UserError("parquet needs the package pyarrow: pip install 'repviz[parquet]'") from error
+        raise UserError(f"parquet needs the package pyarrow: {install_command('parquet')}") from error
     run = open_run(run_dir)
     out = run.path / "exports" / "points.parquet" if out is None else Path(out)
     at = nearest(epochs_of(run), wanted_epoch(run, epoch))

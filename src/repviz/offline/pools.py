@@ -16,6 +16,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 from repviz import logs
 from repviz.errors import UserError
+from repviz.extras import install_command
 from repviz.version import __version__
 
 log = logging.getLogger("repviz")
@@ -87,7 +88,7 @@ def dask_cluster(address: str) -> Iterator[Pool]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise UserError("--scheduler needs Dask: pip install 'repviz[cluster]'") from error
+        raise UserError(f"--scheduler needs Dask: {install_command('cluster')}") from error
     try:
         client = Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
