@@ -62,8 +62,10 @@ def replacing_folder(target: Path) -> Iterator[Path]:
             os.rename(aside, target)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    flush(target.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        flush(target.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_bytes(target: Path, content: bytes | memoryview) -> None:

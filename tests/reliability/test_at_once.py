@@ -7,10 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from repviz.store import artifacts
-from tests.reliability.files import WRITERS, is_whole
+import pytest
+
+from repviz.atomic import remove_leftovers
+from repviz.errors import UserError
+from tests.reliability.files import LARGE
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -94,55 +98,80 @@ def test_readers_beside_a_writer_see_whole_files_and_do_not_disturb_it(tmp_path,
     assert max(seen) > 5, "the readers saw it write"
 
 
-def test_a_writer_killed_at_any_moment_leaves_whole_files(tmp_path, times):
-    moments = random.Random(0)
-    for _ in range(times(5, 200)):
-        writer = start(WRITER, tmp_path)
-        writer.stdout.readline()
-        time.sleep(moments.uniform(0, 0.3))
-        writer.kill()
-        writer.communicate()
-        found = [artifacts.read_artifact(tmp_path, "test", epoch) for epoch in artifacts.epochs(tmp_path, "test")]
-        assert found
-        assert all(is_whole(one) for one in found)
-
-
-WRITERS_OF_CHECKPOINTS = """
-    import os, sys, time
+KILLED_WRITERS = """
+    import os, sys
     from pathlib import Path
-    from tests.reliability.files import WRITERS
-    write, _ = WRITERS["checkpoint"]
-    write(Path(sys.argv[1]), 0)
-    for _ in sys.stdin:
+    from tests.reliability.files import LARGE, write_in_place
+    write, _ = LARGE[sys.argv[1]]
+    write(Path(sys.argv[2]), 0)
+    for line in sys.stdin:
+        how, _, folder = line.strip().partition(" ")
         child = os.fork()  # a process of its own that need not load torch again
         if not child:
+            if how == "in_place":
+                write_in_place()
             number = 0
             while True:
                 number += 1
-                write(Path(sys.argv[1]), number)
+                write(Path(folder), number)
         print(child, flush=True)
         os.waitpid(child, 0)
         print("killed", flush=True)
     """
 
 
-def test_a_writer_of_checkpoints_killed_at_any_moment_leaves_a_whole_one(tmp_path, times):
-    """The temporary folder is on another file system where there is one: nothing is staged there."""
-    moments = random.Random(0)
-    elsewhere = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path)
-    parent = start(WRITERS_OF_CHECKPOINTS, tmp_path, TMPDIR=elsewhere)
-    _, read = WRITERS["checkpoint"]
-    found = set()
+@pytest.fixture(scope="module", params=LARGE)
+def killed_writer(request, tmp_path_factory) -> Iterator[tuple[str, Callable[[Path, str], None]]]:
+    """What is written, and a function: a writer of it in a folder is killed at a random moment.
+
+    The temporary folder is on another file system where there is one: nothing is staged there.
+    """
+    moments, warm = random.Random(0), tmp_path_factory.mktemp("warm")
+    elsewhere = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(warm)
+    parent = start(KILLED_WRITERS, request.param, warm, TMPDIR=elsewhere)
+
+    def kill(folder: Path, how: str) -> None:
+        parent.stdin.write(f"{how} {folder}\n")
+        parent.stdin.flush()
+        child = int(parent.stdout.readline())
+        time.sleep(moments.uniform(0, 0.15))
+        os.kill(child, signal.SIGKILL)
+        assert parent.stdout.readline() == "killed\n"
+
     try:
-        for _ in range(times(10, 100)):
-            parent.stdin.write("go\n")
-            parent.stdin.flush()
-            child = int(parent.stdout.readline())
-            time.sleep(moments.uniform(0, 0.1))
-            os.kill(child, signal.SIGKILL)
-            assert parent.stdout.readline() == "killed\n"
-            found.add(read(tmp_path))
+        yield request.param, kill
     finally:
         parent.kill()
         parent.communicate()
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_file(killed_writer, tmp_path, times):
+    what, kill = killed_writer
+    write, read = LARGE[what]
+    write(tmp_path, 0)
+    found, kills, inside = set(), 0, 0
+    while kills < times(15, 200) or inside < times(3, 20):
+        kill(tmp_path, "replacing")
+        found.add(read(tmp_path))
+        kills += 1
+        inside += len(remove_leftovers(tmp_path))
+        assert kills < 400, f"{inside} kills came inside a write"
     assert len(found) > 1
+
+
+def is_broken(what: str, folder: Path) -> bool:
+    try:
+        LARGE[what][1](folder)
+    except UserError:
+        return True
+    return False
+
+
+def test_the_same_kills_break_a_file_that_is_written_in_place(killed_writer, tmp_path):
+    what, kill = killed_writer
+    LARGE[what][0](tmp_path, 0)
+    for _ in range(200):
+        kill(tmp_path, "in_place")
+        if is_broken(what, tmp_path):
+            return
+    pytest.fail("no kill came inside a write")

@@ -18,13 +18,17 @@ from repviz.atomic import TEMPORARY_SUFFIX, remove_leftovers, replacing
 from repviz.background.lane import LOG_FILE
 from repviz.background.pending import PENDING, pending_epochs, put
 from repviz.cli import main
+from repviz.data.converting import convert
+from repviz.data.messages import DataError
+from repviz.data.npz import write_npz
 from repviz.store.metrics_table import read_metrics
 from repviz.training.checkpoint_io import DurableCheckpointIO
 from tests.reliability.conftest import soaking
-from tests.reliability.files import WRITERS
+from tests.reliability.files import WRITERS, arrays, number_of_arrays
 from tests.training.conftest import fit, same_weights, weights  # noqa: F401
 
 CALLS = ((os, "fsync"), (os, "replace"), (os, "open"), (builtins, "open"), (io, "open"))
+CALLS_OF_CONVERTING = (*CALLS, (os, "rename"), (os, "mkdir"))
 
 
 class Faulty:
@@ -57,6 +61,35 @@ def test_the_nth_failing_call_leaves_the_old_or_the_new(what, module, name, tmp_
             write(tmp_path, 2)
         assert read(tmp_path) in (1, 2)
         assert not list(tmp_path.rglob(f"*{TEMPORARY_SUFFIX}"))
+
+
+@pytest.mark.parametrize("out", ["data", "data.npz"])
+@pytest.mark.parametrize(
+    ("module", "name"), CALLS_OF_CONVERTING, ids=[f"{m.__name__}.{n}" for m, n in CALLS_OF_CONVERTING]
+)
+def test_the_nth_failing_call_leaves_the_old_or_the_new_data(out, module, name, tmp_path, monkeypatch):
+    for number in (1, 2):
+        write_npz(arrays(number), tmp_path / f"{number}.npz")
+    here = tmp_path / "here"
+    here.mkdir()
+
+    def converted(number: int, failing: int | None) -> int:
+        with monkeypatch.context() as patch:
+            faulty = Faulty(getattr(module, name), failing)
+            patch.setattr(module, name, faulty)
+            convert(tmp_path / f"{number}.npz", here / out, overwrite=True)
+        return faulty.count
+
+    converted(1, None)
+    for failing in range(1, converted(1, None) + 1):
+        converted(1, None)
+        try:
+            converted(2, failing)
+        except DataError:
+            assert number_of_arrays(here / out) in (1, 2)
+            assert os.listdir(here) == [out]
+        else:  # it was tried again, or the old folder could not be taken away
+            assert number_of_arrays(here / out) == 2
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import repviz
 from repviz.background.pending import pending_epochs
 from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
+from repviz.dashboards.app import create_app
 from repviz.store.artifacts import epochs
 from repviz.store.listing import table
 from repviz.store.metrics_table import read_metrics
@@ -45,7 +46,23 @@ def check_whole(run_dir: Path) -> int:
             run.read(kind, epoch)
     for path in (run_dir / "checkpoints").glob("*.ckpt"):
         assert weights(run_dir, path.name)
+    check_shown(run_dir, rows)
     return rows[-1]
+
+
+def check_shown(run_dir: Path, rows: list[int]) -> None:
+    """The dashboard says that the run was killed, and shows what there is of it."""
+    client = create_app(run_dir.parent).server.test_client()
+    (entry,) = client.get("/data/runs").json["runs"]
+    assert (entry["state"], entry["epoch"]) == ("killed", rows[-1])
+    manifest = client.get(f"/data/runs/{run_dir.name}/manifest").json
+    assert manifest["state"] == "killed"
+    assert not manifest["problems"]
+    assert manifest["metrics"]["epochs"] == rows
+    run = repviz.open_run(run_dir)
+    assert {kind: told["epochs"] for kind, told in manifest["artifacts"].items()} == {
+        kind: run.epochs(kind) for kind in run.kinds()
+    }
 
 
 def check_equal(run_dir: Path, reference: Path) -> None:

@@ -1,5 +1,6 @@
 """Which folder a run is recorded in: a new one, or that of the run that goes on."""
 
+import shutil
 from pathlib import Path
 
 from repviz.atomic import link_or_copy, make_folder, write_text
@@ -11,6 +12,8 @@ from repviz.store import run_folder
 def open_folder(runs_dir: Path, checkpoint: Path | None, epoch: int, config_text: str | None) -> Path:
     """A new folder, or the checkpoint's own when its run goes on from where it ended; with its configuration.
 
+    A new one that cannot be filled is not left behind.
+
     Args:
         runs_dir: where new folders are made.
         checkpoint: what training goes on from.
@@ -21,7 +24,8 @@ def open_folder(runs_dir: Path, checkpoint: Path | None, epoch: int, config_text
         UserError: the run is still being trained, or no folder can be made.
     """
     run_dir = None if checkpoint is None else run_folder.run_of_checkpoint(checkpoint)
-    if run_dir is not None and _goes_on(run_dir, checkpoint):
+    is_new = run_dir is None or not _goes_on(run_dir, checkpoint)
+    if not is_new:
         content = run_folder.read_run_file(run_dir)
         if content["state"] == "running":
             raise UserError(
@@ -30,9 +34,14 @@ def open_folder(runs_dir: Path, checkpoint: Path | None, epoch: int, config_text
             )
     else:
         run_dir = run_folder.claim(runs_dir)
-    make_folder(run_dir / run_folder.CHECKPOINTS)
-    if config_text is not None:
-        _write_config(run_dir, epoch, config_text)
+    try:
+        make_folder(run_dir / run_folder.CHECKPOINTS)
+        if config_text is not None:
+            _write_config(run_dir, epoch, config_text)
+    except OSError:
+        if is_new:
+            shutil.rmtree(run_dir, ignore_errors=True)
+        raise
     return run_dir
 
 

@@ -244,17 +244,18 @@ class RunRecorder(Checkpoint):
         callbacks = self._diagnostics(trainer)
         layers = named_layers(pl_module, [name for c in callbacks for name in c.diagnostic.asked_layers])
         look_at = partial(self._subject, trainer, pl_module, callbacks, layers)
-        problem = None
+        problem, is_new = None, False
         if trainer.is_global_zero:
             try:
                 checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
                 self.run_dir = open_folder(self.runs_dir, checkpoint, self._epoch, self.config_text)
+                is_new = not run_folder.is_run(self.run_dir)
                 self._make_ready(trainer, callbacks, look_at)
             except Exception as error:
                 problem = error
                 if isinstance(error, OSError):
                     problem = UserError(f"the run cannot be written ({describe(error)})")
-                self._undo()
+                self._undo(is_new=is_new)
         folder, message = trainer.strategy.broadcast((str(self.run_dir), problem and str(problem)))
         if problem is not None:
             raise problem
@@ -286,9 +287,9 @@ class RunRecorder(Checkpoint):
             "not_applicable": not_applicable,
             "monitor": self.keeper.monitor,
         }
+        self._founding = FoundingFiles(self.run_dir)
         self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
         self._heartbeat.start()
-        self._founding = FoundingFiles(self.run_dir)
 
     def _subject(
         self,
@@ -311,11 +312,11 @@ class RunRecorder(Checkpoint):
         )
         return source, of(sample)
 
-    def _undo(self) -> None:
+    def _undo(self, *, is_new: bool) -> None:
         """A run that could not be opened leaves nothing behind; one that was there before stays."""
         if self._observer is not None:
             self._observer.stop()
-        if self.run_dir is not None and not run_folder.is_run(self.run_dir):
+        if is_new:
             shutil.rmtree(self.run_dir, ignore_errors=True)
         self._heartbeat = None
 

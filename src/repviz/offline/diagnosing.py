@@ -108,6 +108,8 @@ def diagnose(
         if not steps:
             training = read_run_file(run_dir)["state"] == "running"
             log.info("%s: nothing is missing%s", run_dir, " but what training computes itself" if training else "")
+            if not only:
+                _let_go_of_waiting(run_dir, callbacks)
             return 0
         # So that other data is refused before anything is computed; the device may be the cluster's alone.
         recorded(job if scheduler is None else replace(job, device="cpu"))

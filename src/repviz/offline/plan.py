@@ -51,7 +51,7 @@ def missing_steps(
             if overwrite or _epoch_of_run_artifact(run_dir, callback.kind) < saved[-1]:
                 steps.append(Step(saved[-1], callback.kind))
             continue
-        there = set() if overwrite else set(artifacts.epochs(run_dir, callback.kind))
+        there = set() if overwrite else _there(run_dir, callback.kind)
         there |= left.get(callback.kind, set())
         # Of an epoch without weights there may be activations, which are enough for some.
         kept = [] if callback.diagnostic.needs_model else artifacts.epochs(run_dir, Activations.kind)
@@ -77,8 +77,15 @@ def left_to_training(run_dir: Path, saved: Sequence[int]) -> dict[str, set[int]]
     return dict.fromkeys(run.get("every_n_epochs", {}), epochs)
 
 
+def _there(run_dir: Path, kind: str) -> set[int]:
+    """Epochs that need not be looked at again; one whose writing failed at the last moment has an error beside it."""
+    return set(artifacts.epochs(run_dir, kind)) - artifacts.errors(run_dir, kind).keys()
+
+
 def _epoch_of_run_artifact(run_dir: Path, kind: str) -> int:
-    """Up to which epoch the whole run has been looked at; -1 where it has not."""
+    """Up to which epoch the whole run has been looked at; -1 where it has not, or an error is beside it."""
+    if artifacts.run_error(run_dir, kind) is not None:
+        return -1
     try:
         return artifacts.run_artifact_epoch(run_dir, kind)
     except (FileNotFoundError, DamagedFileError):

@@ -42,10 +42,15 @@ def claim(runs_dir: Path, at: datetime.datetime | None = None) -> Path:
             folder = Path(runs_dir) / (name if number == 1 else f"{name}_{number}")
             try:
                 folder.mkdir()
-                flush(folder.parent)
-                return folder
             except FileExistsError:
                 number += 1
+                continue
+            try:
+                flush(folder.parent)
+            except OSError:
+                folder.rmdir()
+                raise
+            return folder
     except OSError as error:
         raise UserError(
             f"cannot make a run folder in {runs_dir}: {error.strerror}. Name a folder you may write to with --runs-dir."
