@@ -112,7 +112,8 @@ except repviz.errors.UserError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules, message = done.stdout.splitlines()
     assert modules == "set()"
-    assert message == "a map in a notebook needs the package jupyter-scatter: pip install 'ipywidgets>=8.1' 'jupyter-scatter<2,>=1.0.1'"
+    packages = "'ipywidgets>=8.1' 'jupyter-scatter<2,>=1.0.1'"
+    assert message == f"a map in a notebook needs the package jupyter-scatter: pip install {packages}"
 
 
 @pytest.fixture(scope="module")
