@@ -2,13 +2,14 @@
 #   make demo               train on the sample data and watch it in the browser
 #   make demo HEADLESS=1    the same without the dashboard; fails if a diagnostic failed
 #   make test               the test suite, three at a time (WORKERS=0: in one process)      make lint    style
+#   make mutations          break the lines that carry most, one at a time, and see tests fail (ONLY="host seal": a part)
 #   make bench              measure against peers and floors, write benchmarks/RESULTS.md (ONLY="training probe": a part)
 #   make audit              known vulnerabilities of the pinned packages, as PyPI lists them
 #   make scenes             films of the newest run, drawn with Manim
 #   make demo TORCH_INDEX=https://...   take torch from another package index (a CUDA build, say)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test soak lint audit bench scenes clean
+.PHONY: demo test soak mutations lint audit bench scenes clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +23,7 @@ WORKERS ?= 3
 # Tests of readers whose promise is about 10,000 mutants.
 MUTATED := tests/data/test_npz_members.py tests/data/test_unpickling.py
 ARGS ?=
-# Benchmarks to run; all of them when none is named.
+# Benchmarks, or mutations, to run; all of them when none is named.
 ONLY ?=
 # Manim's pycairo and manimpango are built from source, against these; Debian's own Python also wants python3-dev.
 CAIRO_PACKAGES := libcairo2-dev libpango1.0-dev pkg-config build-essential
@@ -72,9 +73,13 @@ endif
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# The promises of docs/trust.md, as often as they are made there; hours.
+# The promises of docs/trust.md, as often as they are made there, and none left out for want of a tool; hours.
 soak: $(VENV)/.dev
-	REPVIZ_SOAK=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/reliability $(MUTATED) $(ARGS)
+	REPVIZ_SOAK=1 REPVIZ_REQUIRE=chromium,dask$(if $(CAIRO),$(comma)scenes) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/reliability $(MUTATED) $(ARGS)
+
+# In a copy of the tree; a quarter of an hour.
+mutations: $(VENV)/.dev
+	$(BIN)/python -m tests.mutations $(ONLY)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,8 +1,11 @@
 """Worker programs alone: what brings one down is recorded, the rest is computed, and nothing stays behind."""
 
 import dataclasses
+import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -179,6 +182,21 @@ def test_a_worker_that_is_killed_with_nothing_to_do_costs_nothing(tmp_path):
     assert artifacts.read_artifact(run_dir, "total", 1).attrs["pid"] != pid
 
 
+def test_training_waits_where_the_queue_is_full(tmp_path):
+    subject, run_dir, checkpoint = subject_of(nn.Linear(3, 2)), tmp_path / "run", tmp_path / "last.ckpt"
+    run_dir.mkdir()
+    torch.save({"state_dict": subject.module.state_dict()}, checkpoint)
+    settings = BackgroundSettings(when_full="wait", queue_size=1)
+    background = Background(subject, {"total": Total()}, run_dir, settings)
+    waiting = []
+    for epoch in range(3):
+        background.submit(epoch, epoch * 10, ["total"], checkpoint)
+        waiting.append(background.waiting)
+    assert background.drain()
+    assert max(waiting) == 1
+    assert artifacts.epochs(run_dir, "total") == [0, 1, 2]
+
+
 def test_an_epoch_that_is_handed_over_twice_is_computed_once(tmp_path):
     subject, run_dir, file = subject_of(nn.Linear(3, 2)), tmp_path / "run", tmp_path / "computed.txt"
     run_dir.mkdir()
@@ -197,6 +215,22 @@ def test_an_epoch_that_is_handed_over_twice_is_computed_once(tmp_path):
     assert not artifacts.errors(run_dir, "counted")
     assert not artifacts.errors(run_dir, "total")
     assert pending_epochs(run_dir) == []
+
+
+def test_a_worker_with_nothing_to_do_ends_when_training_is_gone(tmp_path):
+    file = HandoverFile(Handover(subject_of(nn.Linear(3, 2)), {"total": Total()}, tmp_path))
+    settings = {"handover": str(file.path), "nice": 0, "threads": 1, "device": "cpu", "sys_path": sys.path}
+    command = [sys.executable, "-m", "repviz.background.worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        try:
+            worker.stdin.write(json.dumps(settings) + "\n")
+            worker.stdin.flush()
+            assert json.loads(worker.stdout.readline()) == {"event": "ready"}
+            worker.stdin.close()
+            assert worker.wait(5) == 1
+        finally:
+            worker.kill()
+    assert not file.path.parent.exists()
 
 
 def test_what_cannot_be_sent_is_said_with_the_way_out(tmp_path):

@@ -89,6 +89,14 @@ def test_val_labels_do_not_reach_the_fit(digits):
     assert at(other, "accuracy", "input") < 0.2 < at(one, "accuracy", "input")
 
 
+def test_val_points_do_not_reach_the_fit(digits):
+    points, labels, split = digits
+    moved = np.where(split[:, None] == 1, 9 * points + 100, points)
+    one, other = (Probe().compute(make_snapshot({"input": x}, labels, split)) for x in (points, moved))
+    for name in ("C", "held_out_accuracy", "train_accuracy", "control_train_accuracy"):
+        assert at(one, name, "input") == at(other, name, "input")
+
+
 def test_the_previous_epoch_only_shortens_the_search(digits):
     points, labels, split = digits
     snapshot = make_snapshot({"input": points, "same": points}, labels, split, epoch=1)

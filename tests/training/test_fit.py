@@ -164,10 +164,18 @@ def test_training_ends_early_when_nothing_improves(fit):
     assert repviz.open_run(run_dir).info()["state"] == "finished"
 
 
-def test_best_is_the_epoch_with_the_best_metric(fit):
-    run_dir = fit("--trainer.max_epochs", "4", "--model.lr", "0.05", "--monitor", "val_loss", "--monitor-mode", "min")
+def test_early_stopping_follows_its_own_metric_in_its_own_direction(fit):
+    falling = ["--early-stopping.monitor", "val_loss", "--early-stopping.mode", "min", "--early-stopping.patience", "1"]
+    losses = [row["val_loss"] for row in read_metrics(fit("--trainer.max_epochs", "4", *falling))]
+    assert len(losses) == 5
+    assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.parametrize(("mode", "first"), [("min", min), ("max", max)])
+def test_best_is_the_epoch_with_the_best_metric(fit, mode, first):
+    run_dir = fit("--trainer.max_epochs", "4", "--model.lr", "0.05", "--monitor", "val_loss", "--monitor-mode", mode)
     rows = read_metrics(run_dir)[1:]
-    best = min(rows, key=lambda row: row["val_loss"])["epoch"]
+    best = first(rows, key=lambda row: row["val_loss"])["epoch"]
     assert same_weights(weights(run_dir, "best.ckpt"), weights(run_dir, f"epoch_{best:06d}.ckpt"))
 
 

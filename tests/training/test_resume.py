@@ -8,6 +8,7 @@ import pytest
 import repviz
 from repviz.background.pending import pending_epochs, put
 from repviz.cli import main
+from repviz.store.artifacts import write_error
 from repviz.store.metrics_table import read_metrics
 from tests.training.conftest import same_weights, weights
 
@@ -49,6 +50,14 @@ def test_more_patience_goes_on_with_a_run_that_had_ended_early(fit):
     assert len(read_metrics(run.path)) == 5
     go_on(run, "last.ckpt", "--early_stopping.enabled", "false")
     assert len(read_metrics(run.path)) == 7
+
+
+def test_what_is_there_of_later_epochs_goes_when_the_run_goes_on(fit):
+    run = repviz.open_run(fit("--trainer.max_epochs", "1", *POINTS, "--diagnostics", "offline"))
+    for epoch in (1, 2):
+        write_error(run.path, "prediction", epoch, ValueError("it was so once"), "")
+    go_on(run, "last.ckpt", "--trainer.max_epochs", "2")
+    assert list(run.errors("prediction")) == [1]
 
 
 def test_a_run_that_has_all_its_epochs_is_brought_to_its_end(fit):
