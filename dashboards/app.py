@@ -8,7 +8,7 @@ from pathlib import Path
 from dash import ClientsideFunction, Dash, Input
 from dash.exceptions import DependencyException
 
-from repviz.dashboards import guard, ids, login
+from repviz.dashboards import guard, ids, login, nowhere
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.drawing import Drawer, Pictures
@@ -90,6 +90,7 @@ def create_app(
     if password is not None:
         login.install(app.server, password)
     guard.refuse_callbacks(app.server)
+    nowhere.install(app.server)
     app.get_ready = partial(get_ready, app, catalog, manifests)
     app.server.register_error_handler(DependencyException, lambda _: ("there is no such script", HTTPStatus.NOT_FOUND))
     return app

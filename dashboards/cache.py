@@ -89,6 +89,10 @@ class FileCache:
         """
         return self._values.get(path, stamp_of(path), lambda: load(path), n_bytes)
 
+    def peek(self, path: Path) -> Any:
+        """The value kept for ``path``, whether or not the file is the same; None where there is none."""
+        return self._values.peek(path)
+
     @property
     def n_bytes(self) -> int:
         """What the kept values take."""

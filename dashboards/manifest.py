@@ -43,7 +43,7 @@ class Manifests:
         self._frames = frames
         self._extents = Extents(KIND, self._boxes_in)
         self._shared = Shared()
-        self._listed: dict[Path, tuple[Stamp, list[dict[str, str]]]] = {}
+        self._listed: dict[tuple[Path, str], tuple[tuple[Path, Stamp], list[dict[str, str]]]] = {}
         self._tables = FileCache(64_000_000)
         self._ended = BoundedCache(32_000_000)
         self._told = BoundedCache(64_000_000)
@@ -109,7 +109,12 @@ class Manifests:
         path = run.metrics_file()
         if path is None:
             return []
-        return self._tables.get(path, lambda p: read_metrics(p.parent), lambda rows: 400 * len(rows))
+        return self._tables.get(path, self._read_rows, lambda rows: 400 * len(rows))
+
+    def _read_rows(self, path: Path) -> list[Row]:
+        """Rows that are as they were stay the same objects, which all that was told of the run share."""
+        rows, before = read_metrics(path.parent), self._tables.peek(path) or []
+        return [old if old == new else new for old, new in zip(before, rows, strict=False)] + rows[len(before) :]
 
     def frame(self, run: RunFiles, method: str, epoch: int) -> bytes:
         """The frame of one method at ``epoch``.
@@ -165,19 +170,19 @@ class Manifests:
         """What the newest artifact of a kind knows of every point of the sample."""
         try:
             path = run.artifact(kind, newest)
-            stamp = stamp_of(path)
+            version = path, stamp_of(path)
         except (NotThereError, FileNotFoundError):  # gone since it was listed
             return []
         with self._lock:
-            known = self._listed.get(path)
-        if known is not None and known[0] == stamp:
+            known = self._listed.get((run.path, kind))
+        if known is not None and known[0] == version:
             return known[1]
         try:
             found = values_of(path)
         except (*UNREADABLE, FileNotFoundError):
             found = []  # whoever asks for the values is told why
         with self._lock:
-            self._listed[path] = (stamp, found)
+            self._listed[run.path, kind] = (version, found)
         return found
 
     def _baseline(self, run: RunFiles, content: dict[str, Any]) -> dict[str, float] | None:
@@ -206,8 +211,8 @@ class Manifests:
 
 
 def _content_bytes(told: tuple[dict[str, Any], list[Row]]) -> int:
-    content, _ = told  # the rows are shared with the cache of tables
-    return 2000 + 150 * sum(len(kind["epochs"]) for kind in content["artifacts"].values())
+    content, rows = told  # the rows themselves are shared with the cache of tables
+    return 2000 + 8 * len(rows) + 150 * sum(len(kind["epochs"]) for kind in content["artifacts"].values())
 
 
 def _errors(run: RunFiles) -> dict[str, Any]:

@@ -26,6 +26,13 @@ class Watcher(threading.Thread):
         self.tags: dict[str, str] = {}
 
     def run(self) -> None:
+        """Ask until it is over; a client that cannot go on is a problem."""
+        try:
+            self.look_on()
+        except Exception as error:  # whatever it is, else its thread would end without a word
+            self.problems.append(f"a client ended early: {type(error).__name__}: {error}")
+
+    def look_on(self) -> None:
         """Ask until it is over."""
         time.sleep(self.begins_after)
         connection = http.client.HTTPConnection(self.server, timeout=30)

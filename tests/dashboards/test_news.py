@@ -86,6 +86,17 @@ def test_a_table_that_is_replaced_while_a_manifest_is_made_is_no_epoch_lost(runs
     assert (news["metrics"]["kept"], news["metrics"]["epochs"]) == (3, [3])
 
 
+def test_rows_that_are_as_before_are_kept_once_for_all_that_was_told(runs_dir, make_run):
+    run, manifests = make_run(epochs=2), Manifests(Catalog(runs_dir), FileCache(10_000_000))
+    before = manifests.rows(manifests._catalog.find(run.path.name))
+    run.rows[1]["train_loss"] = 0.5
+    run.write_metrics(3)
+    after = manifests.rows(manifests._catalog.find(run.path.name))
+    assert [row["epoch"] for row in after] == [0, 1, 2, 3]
+    assert after[1]["train_loss"] == 0.5
+    assert [old is new for old, new in zip(before, after, strict=False)] == [True, False, True]
+
+
 def test_an_epoch_that_comes_while_a_manifest_is_made_is_news_of_the_next(runs_dir, make_run, monkeypatch):
     run = make_run(epochs=2, state="running")
     manifests = Manifests(Catalog(runs_dir), FileCache(10_000_000))

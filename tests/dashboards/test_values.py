@@ -6,7 +6,10 @@ import xarray as xr
 
 from repviz.atomic import write_bytes
 from repviz.dashboards.app import create_app
+from repviz.dashboards.cache import FileCache
+from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.frames import header_of
+from repviz.dashboards.manifest import Manifests
 from repviz.dashboards.value_routes import MOST_ROWS
 from repviz.store.artifacts import artifact_path, write_artifact
 from repviz.store.results_table import write_result
@@ -41,6 +44,16 @@ def test_the_values_of_an_epoch_are_the_artifacts(client, make_run):
     assert (header_of(block)["epoch"], header_of(block)["n"]) == (3, 200)
     other = values(client.get(f"/data/runs/{run.path.name}/values/prediction/0").data)
     assert not np.array_equal(other["confidence"], found["confidence"])
+
+
+def test_what_the_newest_artifact_knows_is_kept_of_no_other(runs_dir, make_run):
+    """A page that watches for days makes the server no larger with every epoch."""
+    catalog = Catalog(runs_dir)
+    manifests, run = Manifests(catalog, FileCache(10_000_000)), make_run(epochs=0, n=30, kinds=BOTH)
+    for epoch in range(1, 5):
+        run.write_epoch(epoch)
+        assert manifests.of_run(catalog.find(run.path.name))["values"]["prediction"]
+    assert len(manifests._listed) == len(BOTH)
 
 
 def test_any_kind_that_knows_something_of_every_point_is_listed_with_its_units(client, make_run):

@@ -144,7 +144,7 @@ def cases() -> Iterator[tuple[str, dict[str, Any], list[str], bool]]:
                 continue
             valued.add(name)
             for bad in OF_ANOTHER_TYPE[type(value)] + OUT_OF_RANGE.get(name, []):
-                yield f"{path.name} {name}: {bad!r}", changed(content, place, place[-1], bad), [place[-1]], layer
+                yield f"{path.name} {name}: {bad!r}", changed(content, place, place[-1], bad), [name], layer
 
 
 def test_the_shipped_files_themselves_are_taken(one_parser, tmp_path):
@@ -174,6 +174,6 @@ def test_what_the_machine_is_asked_for_is_named(one_parser, tmp_path, capsys):
         for bad in values:
             content: dict[str, Any] = {"trainer": {"accelerator": "cpu"}}
             content.setdefault(block, {})[key] = bad
-            found.append(fails(f"{name}: {bad!r}", content, [key], True, tmp_path, capsys))
+            found.append(fails(f"{name}: {bad!r}", content, [name], True, tmp_path, capsys))
     assert not (wrong := [failure for failure in found if failure]), "\n".join(wrong)
     assert not (tmp_path / "runs").exists()

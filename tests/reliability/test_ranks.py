@@ -12,6 +12,11 @@ from tests.reliability.conftest import soaking
 from tests.reliability.scripts import children_of, end, lives, only_run, script, wait_for  # noqa: F401
 
 TWO = 'devices=2, strategy=DDPStrategy(process_group_backend="gloo")'
+COLLECTIVES = (
+    *("barrier", "monitored_barrier", "new_group", "broadcast", "broadcast_object_list", "scatter", "gather"),
+    *("gather_object", "all_gather", "all_gather_object", "all_gather_into_tensor", "all_to_all", "reduce"),
+    *("reduce_scatter", "all_reduce", "scatter_object_list", "send", "recv", "isend", "irecv"),
+)
 LIMIT = 20
 """Seconds within which a rank ends that has lost another."""
 
@@ -20,7 +25,7 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
     """No collective runs where errors are swallowed: the other rank would be left waiting in it."""
     process = script(f"""
         import torch.distributed as dist
-        from repviz.callbacks.persistence import Persistence
+        from tests.reliability.swallowing import swallowers
 
         def looks(name, epoch):
             with open(f"looks_{{os.environ.get('LOCAL_RANK', '0')}}.txt", "a") as file:
@@ -33,32 +38,20 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
 
         def raising(self, snapshot, earlier=None):
             looks("raising", snapshot.epoch)
+            note("look")
             raise RuntimeError("it raises")
+
+        def note(what):
+            with open("collectives.txt", "a") as file:
+                print(what, *swallowers(), file=file)
 
         def noted(name, real):
             def collective(*args, **kwargs):
-                with open("collectives.txt", "a") as file:
-                    print(name, "swallowed" if inside_trying else "plain", file=file)
+                note(name)
                 return real(*args, **kwargs)
             return collective
 
-        inside_trying = 0
-        real_trying = Persistence.trying
-
-        class Trying:
-            def __init__(self, disk):
-                self.block = real_trying(disk)
-            def __enter__(self):
-                global inside_trying
-                inside_trying += 1
-                return self.block.__enter__()
-            def __exit__(self, *error):
-                global inside_trying
-                inside_trying -= 1
-                return self.block.__exit__(*error)
-
-        Persistence.trying = lambda disk: Trying(disk)
-        for name in ("barrier", "broadcast", "broadcast_object_list", "all_reduce", "all_gather_object", "new_group"):
+        for name in {COLLECTIVES}:
             setattr(dist, name, noted(name, getattr(dist, name)))
 
         real_replace = os.replace
@@ -66,6 +59,7 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
         def replace(source, target):
             with open("written.txt", "a") as file:
                 print(os.environ.get("LOCAL_RANK", "0"), target, file=file)
+            note(f"write:{{os.path.basename(target)}}")
             return real_replace(source, target)
 
         os.replace = replace
@@ -89,9 +83,13 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
     looks = [(tmp_path / f"looks_{rank}.txt").read_text().splitlines() for rank in (0, 1)]
     assert [[line.split()[1] for line in lines] for lines in looks] == [["0", "1", "2"]] * 2, "each looks with one"
     assert len({*looks[0], *looks[1]}) == 6, "and not with the same"
-    collectives = [line.split() for line in (tmp_path / "collectives.txt").read_text().splitlines()]
+    noted = [line.split() for line in (tmp_path / "collectives.txt").read_text().splitlines()]
+    swallowed = {what: swallowers for what, *swallowers in noted}
+    assert "repviz.callbacks.looking.compute_and_store" in swallowed["look"], "as a collective in a look would be"
+    assert swallowed["write:metrics.csv"] == ["repviz.callbacks.recorder.RunRecorder._finish_epoch"]
+    collectives = [(name, swallowers) for name, *swallowers in noted if name in COLLECTIVES]
     assert {"barrier", "broadcast_object_list", "all_gather_object", "new_group"} <= {name for name, _ in collectives}
-    assert {how for _, how in collectives} == {"plain"}
+    assert [each for each in collectives if each[1]] == []
     written = [line.split(maxsplit=1) for line in (tmp_path / "written.txt").read_text().splitlines()]
     artifacts = [path for _, path in written if path.endswith(".h5")]
     assert len(artifacts) == len(set(artifacts)) > 3, "by one of the two, once"

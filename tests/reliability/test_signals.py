@@ -1,5 +1,6 @@
 """Told to end, or killed: training ends soon, says so, can go on, and leaves no process behind."""
 
+import os
 import random
 import signal
 import time
@@ -73,6 +74,25 @@ def test_told_to_end_while_it_trains(number, start, fit, packages, tmp_path, tim
         assert repviz.open_run(run_dir).info()["state"] == "finished"
     untold = fit(*LOOKING, "--trainer.max_epochs", str(epochs + 1))
     assert same_weights(weights(untold), weights(run_dir))
+
+
+def test_what_still_waits_is_said_and_diagnose_computes_it(start, packages, tmp_path):  # noqa: F811
+    """The program beside training is halted, as if a diagnostic of its took long."""
+    process, run_dir = begun(start, packages, tmp_path, "--background.when_full", "later", *SLOWLY)
+    (worker,) = children_of(process.pid)
+    os.kill(worker, signal.SIGSTOP)
+    there = len(pending_epochs(run_dir))
+    wait_for(process, lambda: len(pending_epochs(run_dir)) > there + 2)
+    output, seconds = ended(process, signal.SIGTERM)
+    assert seconds < LIMIT
+    assert not Path(f"/proc/{worker}").exists()
+    waiting, run = pending_epochs(run_dir), repviz.open_run(run_dir)
+    assert f"{len(waiting)} epochs have not been looked at; 'repviz diagnose --run-dir {run_dir}'" in output
+    assert run.info()["state"] == "stopped"
+    assert not {*run.epochs("geometry")} & {*waiting[1:]}, "the first may have been written when it was halted"
+    main(["diagnose", "--run-dir", str(run_dir)])
+    assert {*waiting} <= {*run.epochs("geometry")}
+    assert pending_epochs(run_dir) == []
 
 
 @pytest.mark.parametrize("number", SIGNALS)

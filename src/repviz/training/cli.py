@@ -4,9 +4,10 @@ import difflib
 import io
 import logging
 import os
+import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from itertools import pairwise
 from pathlib import Path
@@ -60,6 +61,8 @@ _TRAINER_DEFAULTS = {
     "enable_checkpointing": True,
     "enable_model_summary": False,
 }
+_QUOTED = re.compile(r"`(?:Trainer\()?(\w+)")
+"""A setting in the trainer's own messages: `max_epochs`, `accelerator='gpu'`, `Trainer(devices=0)`."""
 
 
 class RepvizCLI(LightningCLI):
@@ -173,7 +176,8 @@ class RepvizCLI(LightningCLI):
             settings["enable_progress_bar"] = sys.stdout.isatty()
         settings["accelerator"] = in_double_precision(settings["accelerator"])
         settings["profiler"] = settings["profiler"] or NoProfiler()
-        trainer = self._instantiate_trainer(settings, callbacks)
+        with _with_the_block_named(settings):
+            trainer = self._instantiate_trainer(settings, callbacks)
         if self.subcommand != "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DurableCheckpointIO()  # Lightning's own heeds torch's variable of trust
         return trainer
@@ -273,6 +277,18 @@ def _as_user_error() -> Iterator[None]:
         raise UserError(f"a setting cannot be used: {str(error).strip()}") from error
     except (RuntimeError, MemoryError) as error:  # a network larger than the memory, say
         raise UserError(f"a setting cannot be used: {(str(error).splitlines() or ['no memory'])[0][:300]}") from error
+
+
+@contextmanager
+def _with_the_block_named(settings: Mapping[str, Any]) -> Iterator[None]:
+    """The trainer speaks of its settings without the block that they are in."""
+    try:
+        yield
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        quoted = _QUOTED.findall(str(error))
+        if not (named := [name for name in quoted if name in settings]):
+            raise
+        raise UserError(f"trainer.{named[0]} cannot be used: {str(error).strip()}") from error
 
 
 def run(argv: list[str]) -> None:
