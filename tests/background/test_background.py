@@ -168,7 +168,7 @@ def test_a_worker_that_is_killed_with_nothing_to_do_costs_nothing(tmp_path):
     torch.save({"state_dict": subject.module.state_dict()}, checkpoint)
     background = Background(subject, {"total": Total()}, run_dir, BackgroundSettings())
     background.submit(0, 0, ["total"], checkpoint)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while background.waiting:
         assert time.monotonic() < deadline
         time.sleep(0.01)

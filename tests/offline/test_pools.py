@@ -193,5 +193,5 @@ def test_a_scheduler_that_does_not_answer_is_said(monkeypatch):
 
 def test_without_dask_the_way_to_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UserError, match=r"repviz\[cluster\]"), dask_cluster("tcp://127.0.0.1:1"):
+    with pytest.raises(UserError, match=r"pip install 'distributed>="), dask_cluster("tcp://127.0.0.1:1"):
         pass
