@@ -86,3 +86,20 @@ def test_terminated_where_ctrl_c_is_ignored():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class EndsItself:
+    """Something that is told to end while it is finalized; Python ignores what a finalizer raises."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_was_lost_comes_at_the_end():
+    went_on = False
+    with pytest.raises(KeyboardInterrupt) as ended, terminated_as_interrupted():
+        EndsItself()
+        went_on = True
+    assert went_on, "the interrupt was not lost"
+    assert ended.value.args == (signal.SIGTERM,)

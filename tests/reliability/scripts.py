@@ -67,7 +67,9 @@ def script(tmp_path: Path, packages: Path) -> Callable[..., subprocess.Popen]:
         process = subprocess.Popen(
             [sys.executable, str(path), str(packages), str(tmp_path / "runs")],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment},
+            env={
+                **os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", "PYTHONPATH": str(ROOT), **environment,
+            },
         )  # fmt: skip
         started.append(process)
         return process
@@ -87,6 +89,15 @@ def wait_for(process: subprocess.Popen, condition: Callable[[], object], seconds
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def words_of(process: subprocess.Popen, seconds: float = 60) -> str:
+    """What it says until it ends; one that does not end says where it hangs."""
+    try:
+        return process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        pytest.fail(f"after {seconds:g} s it has not ended:\n{process.communicate()[0]}")
 
 
 def children_of(pid: int) -> list[int]:

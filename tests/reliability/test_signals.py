@@ -15,7 +15,7 @@ from repviz.callbacks.recorder import RunRecorder
 from repviz.cli import main
 from repviz.store.metrics_table import read_metrics
 from tests.reliability.conftest import soaking
-from tests.reliability.scripts import children_of, only_run, script, wait_for  # noqa: F401
+from tests.reliability.scripts import children_of, only_run, script, wait_for, words_of  # noqa: F401
 from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401
 from tests.training.slowly import SLOWLY
 
@@ -49,7 +49,7 @@ def ended(process, number: int) -> tuple[str, float]:
     """What it has said and how long it took to end after the signal; with a code that says that it was not finished."""
     began = time.monotonic()
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output = words_of(process)
     # Inside a look, or where training waits for one, SIGTERM is as Ctrl-C.
     assert process.returncode in ((1,) if number == signal.SIGINT else (1, 128 + signal.SIGTERM)), output
     return output, time.monotonic() - began
@@ -109,7 +109,7 @@ def test_told_to_end_while_something_looks_for_long(number, script, tmp_path):  
     wait_for(process, (tmp_path / "looking").exists)
     began = time.monotonic()
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output = words_of(process)
     assert time.monotonic() - began < LIMIT
     assert process.returncode == 1, output
     run = repviz.open_run(only_run(tmp_path))
