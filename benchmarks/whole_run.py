@@ -27,13 +27,13 @@ from torch.func import functional_call
 
 from report.arguments import ROOT, arguments, sentence
 from report.record import Record, times
-from repviz.callbacks.checkpoints import checkpoint_path
 from repviz.cli import main as repviz_command
 from repviz.diagnostics.filter_normalization import filter_normalized_directions
 from repviz.diagnostics.landscape import chosen_points
 from repviz.diagnostics.umap_descent import warm_up
 from repviz.recorded import RecordedRun
 from repviz.snapshot import observing
+from repviz.store.checkpoint_paths import checkpoint_path
 
 LEAST_RATIO, RESOLUTION, N_POINTS, EVERY = 5.0, 21, 1024, 5
 

@@ -24,6 +24,7 @@ NEVER = {
     "repviz.data.datamodule": {*VIEW, *FILES, "umap", "repviz.model", "repviz.callbacks", "repviz.store"},
     "repviz.model.classifier": {*VIEW, *FILES, "umap", "repviz.callbacks", "repviz.store"},
     "repviz.callbacks, repviz.training.cli": {"dash", "plotly"},
+    "repviz.background.handover, repviz.callbacks.looking, repviz.weights": {"lightning", *VIEW, "umap"},
     "repviz.exports.command": {*TORCH, *VIEW, *FILES, "numpy", "xarray", "pandas", "matplotlib", "av", "PIL"},
     "repviz.exports.video": {*TORCH, *VIEW, *FILES, "numpy", "matplotlib", "av"},
     "repviz.exports.layouts": {*TORCH, "dash", "repviz.diagnostics", "matplotlib.pyplot", "av"},

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from repviz.background.pending import pending_epochs, pending_path
-from repviz.callbacks.checkpoints import LAST, checkpoint_epochs, checkpoint_path
 from repviz.store.checkpoint_file import reading_checkpoint
+from repviz.store.checkpoint_paths import LAST, checkpoint_epochs, checkpoint_path
 from repviz.store.run_folder import CHECKPOINTS
 
 

@@ -18,6 +18,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from repviz.background import pending
 from repviz.background.background import Background
 from repviz.background.handover import Handover, HandoverFile, receive
 from repviz.background.pending import pending_epochs, put
@@ -143,14 +144,14 @@ def test_each_epoch_is_seen_with_the_weights_it_had_in_a_program_that_gives_way(
 
 
 def test_a_worker_that_dies_or_hangs_is_recorded_and_replaced(tmp_path):
-    totals, run_dir = run_epochs(tmp_path, [Deadly(), Endless(), Total()], 3, time_limit=3.0)
+    totals, run_dir = run_epochs(tmp_path, [Deadly(), Endless(), Total()], 3, time_limit=10.0)
     said = {}
     for kind in ("deadly", "endless"):
         assert artifacts.epochs(run_dir, kind) == [0, 2]
         said[kind] = artifacts.errors(run_dir, kind)[1]
         assert said[kind]["error"] == "WorkerEndedError"
     assert "signal 9" in said["deadly"]["message"]
-    assert "background.time_limit, 3 s" in said["endless"]["message"]
+    assert "background.time_limit, 10 s" in said["endless"]["message"]
     found = [float(artifacts.read_artifact(run_dir, "total", epoch)["total"]) for epoch in range(3)]
     np.testing.assert_allclose(found, totals, rtol=1e-6)
 
@@ -215,6 +216,17 @@ def test_an_epoch_that_is_handed_over_twice_is_computed_once(tmp_path):
     assert not artifacts.errors(run_dir, "counted")
     assert not artifacts.errors(run_dir, "total")
     assert pending_epochs(run_dir) == []
+
+
+def test_an_epoch_that_is_being_laid_beside_the_others_when_training_is_told_to_end_is_counted(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(pending, "put", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    background = Background(subject_of(nn.Linear(3, 2)), {"total": Total()}, tmp_path, BackgroundSettings())
+    with pytest.raises(KeyboardInterrupt):
+        background.submit(3, 30, ["total"], tmp_path / "last.ckpt")
+    background.stop()
+    assert f"1 epoch has not been looked at; 'repviz diagnose --run-dir {tmp_path}' does it" in caplog.text
 
 
 def test_a_worker_with_nothing_to_do_ends_when_training_is_gone(tmp_path):

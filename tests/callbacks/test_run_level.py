@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import repviz
-from repviz.callbacks.checkpoints import checkpoint_path
 from repviz.callbacks.run_level import SavedCheckpoints
 from repviz.diagnostics.trajectory import Trajectory
+from repviz.store.checkpoint_paths import checkpoint_path
 from tests.training.conftest import fit, same_weights, weights  # noqa: F401
 
 ON = ["--diagnostics", "inline", "--prediction.enabled", "false", "--projection.enabled", "false"]

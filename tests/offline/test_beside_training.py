@@ -9,8 +9,8 @@ import xarray as xr
 
 import repviz
 from repviz.background.pending import pending_epochs
-from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
+from repviz.store.checkpoint_paths import checkpoint_epochs
 from repviz.store.run_folder import read_run_file
 from tests.reliability.scripts import children_of, wait_for
 from tests.training.conftest import SMALL, fit, start  # noqa: F401

@@ -15,11 +15,11 @@ import pytest
 import xarray as xr
 
 import repviz
-from repviz.callbacks.checkpoints import checkpoint_path
 from repviz.cli import main
 from repviz.errors import UserError
 from repviz.offline import diagnosing, pools, work
 from repviz.offline.pools import dask_cluster, local_processes
+from repviz.store.checkpoint_paths import checkpoint_path
 from tests.conftest import require
 from tests.training.conftest import SMALL
 

@@ -16,8 +16,8 @@ import pytest
 import repviz
 from repviz.background import pending
 from repviz.background.background import Background
-from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
+from repviz.store.checkpoint_paths import checkpoint_epochs
 from repviz.store.metrics_table import MetricsTable, read_metrics
 from repviz.store.run_folder import write_run_file
 from tests.reliability.conftest import soaking
@@ -236,7 +236,7 @@ def test_what_cannot_be_written_beside_training_is_said_and_left(what, disk, unt
     assert said.count(CANNOT) == said.count(AGAIN) == 1
     assert reason in said
     (run_dir,) = (disk / "runs").iterdir()
-    assert said.count(f"1 epochs have not been looked at; 'repviz diagnose --run-dir {run_dir}' does it") == 1
+    assert said.count(f"1 epoch has not been looked at; 'repviz diagnose --run-dir {run_dir}' does it") == 1
     run = repviz.open_run(run_dir)
     assert run.info()["state"] == "finished"
     assert same_weights(weights(run_dir), untroubled)

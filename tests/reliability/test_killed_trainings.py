@@ -10,10 +10,10 @@ import xarray as xr
 
 import repviz
 from repviz.background.pending import pending_epochs
-from repviz.callbacks.checkpoints import checkpoint_epochs
 from repviz.cli import main
 from repviz.dashboards.app import create_app
 from repviz.store.artifacts import epochs
+from repviz.store.checkpoint_paths import checkpoint_epochs
 from repviz.store.listing import table
 from repviz.store.metrics_table import read_metrics
 from tests.reliability.scripts import children_of, lives, wait_for

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -87,7 +88,9 @@ def test_what_still_waits_is_said_and_diagnose_computes_it(start, packages, tmp_
     assert seconds < LIMIT
     assert not Path(f"/proc/{worker}").exists()
     waiting, run = pending_epochs(run_dir), repviz.open_run(run_dir)
-    assert f"{len(waiting)} epochs have not been looked at; 'repviz diagnose --run-dir {run_dir}'" in output
+    said = re.search(rf"(\d+) epochs have not been looked at; 'repviz diagnose --run-dir {run_dir}'", output)
+    # One more where the signal came in the moment that it was to be laid beside the others.
+    assert int(said[1]) in (len(waiting), len(waiting) + 1), output
     assert run.info()["state"] == "stopped"
     assert not {*run.epochs("geometry")} & {*waiting[1:]}, "the first may have been written when it was halted"
     main(["diagnose", "--run-dir", str(run_dir)])

@@ -88,12 +88,13 @@ class Background:
             while self._settings.when_full == "wait" and self.waiting >= self._settings.queue_size:
                 time.sleep(0.01)
         with self._lock:
+            self._left.setdefault(epoch, set()).update(kinds)  # whatever interrupts the rest: it has not been looked at
             try:
                 weights = pending.put(self._run_dir, epoch, checkpoint)
             except OSError:
                 self._unwritten.setdefault(epoch, set()).update(kinds)
+                self._take_off(epoch, kinds)
                 raise
-            self._left.setdefault(epoch, set()).update(kinds)
         for share, lane in self._lanes:
             mine = tuple(kind for kind in kinds if kind in share)
             if mine:
@@ -141,8 +142,8 @@ class Background:
     def _say_what_is_left(self) -> None:
         left = {*self._left, *self._unwritten}
         if left:
-            where = self._run_dir
-            log.warning("%d epochs have not been looked at; 'repviz diagnose --run-dir %s' does it", len(left), where)
+            which = "1 epoch has" if len(left) == 1 else f"{len(left)} epochs have"
+            log.warning("%s not been looked at; 'repviz diagnose --run-dir %s' does it", which, self._run_dir)
 
     def _n_left(self) -> int:
         with self._lock:
@@ -150,15 +151,17 @@ class Background:
 
     def _done(self, epoch: int, kinds: tuple[str, ...]) -> None:
         with self._lock:
-            left = self._left.get(epoch, set())
-            left -= set(kinds)
+            self._take_off(epoch, kinds)
             unwritten = {kind for kind in self._unwritten.pop(epoch, set()) | set(kinds) if not self._told(kind, epoch)}
             if unwritten:
                 self._unwritten[epoch] = unwritten
-            if not left:
-                self._left.pop(epoch, None)
-                if not unwritten:
-                    pending.remove(self._run_dir, epoch)
+            if epoch not in self._left and not unwritten:
+                pending.remove(self._run_dir, epoch)
+
+    def _take_off(self, epoch: int, kinds: Sequence[str]) -> None:
+        self._left[epoch] = self._left.get(epoch, set()) - set(kinds)
+        if not self._left[epoch]:
+            del self._left[epoch]
 
     def _told(self, kind: str, epoch: int) -> bool:
         """Whether the run has the artifact, or says why not."""

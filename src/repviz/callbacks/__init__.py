@@ -3,22 +3,32 @@
 Each is built from its diagnostic's settings: ``callbacks.<Name>Callback`` for ``diagnostics``' class ``<Name>``.
 ``RunRecorder`` makes the run folder that they write to, ``VideoCallback`` a video when training has ended,
 and ``LoggedFiguresCallback`` gives figures to the trainer's loggers.
+
+Lightning takes seconds to be imported, and who looks beside training may do without: it comes with the first callback.
 """
 
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from repviz.callbacks.diagnostic import DiagnosticCallback, callback_for
-from repviz.diagnostics.registry import all_classes
+if TYPE_CHECKING:
+    from repviz.callbacks.diagnostic import DiagnosticCallback
 
-_OTHERS = {"RunRecorder": "recorder", "VideoCallback": "video", "LoggedFiguresCallback": "logged_figures"}
+_OTHERS = {
+    "DiagnosticCallback": "diagnostic",
+    "RunRecorder": "recorder",
+    "VideoCallback": "video",
+    "LoggedFiguresCallback": "logged_figures",
+}
 """Callbacks besides the diagnostics', and their modules."""
 
 
 @cache
-def callback_classes() -> dict[str, type[DiagnosticCallback]]:
+def callback_classes() -> "dict[str, type[DiagnosticCallback]]":
     """The callback of every known diagnostic, by kind."""
+    from repviz.callbacks.diagnostic import callback_for
+    from repviz.diagnostics.registry import all_classes
+
     return {kind: callback_for(found, f"{found.__name__}Callback") for kind, found in all_classes().items()}
 
 

@@ -1,6 +1,5 @@
 """Which checkpoints a run keeps: every n-th epoch, the last and the best."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -9,22 +8,8 @@ from lightning.pytorch import Trainer
 
 from repviz.atomic import link_or_copy
 from repviz.callbacks.persistence import Persistence
+from repviz.store.checkpoint_paths import BEST, LAST, checkpoint_epochs, checkpoint_path
 from repviz.store.run_folder import CHECKPOINTS
-
-LAST, BEST = "last.ckpt", "best.ckpt"
-_EPOCH = re.compile(r"epoch_(\d{6,})\.ckpt")
-
-
-def checkpoint_path(run_dir: Path, epoch: int) -> Path:
-    """The checkpoint after ``epoch`` completed epochs."""
-    return run_dir / CHECKPOINTS / f"epoch_{epoch:06d}.ckpt"
-
-
-def checkpoint_epochs(run_dir: Path) -> list[int]:
-    """Epochs that have a checkpoint of their own, ascending."""
-    folder = run_dir / CHECKPOINTS
-    names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-    return sorted(int(match[1]) for name in names if (match := _EPOCH.fullmatch(name)))
 
 
 @dataclass

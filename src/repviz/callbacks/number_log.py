@@ -4,14 +4,20 @@ import logging
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import xarray as xr
-from lightning.pytorch.loggers import Logger
 
 from repviz.diagnostics.diagnostic import Diagnostic, RunDiagnostic
 
 log = logging.getLogger("repviz")
+
+
+class Logger(Protocol):
+    """What is asked of a logger of Lightning's."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Take numbers."""
 
 
 def key_numbers_of(diagnostic: Diagnostic | RunDiagnostic, dataset: xr.Dataset | None) -> dict[str, float]:

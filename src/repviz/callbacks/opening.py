@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from repviz.atomic import link_or_copy, make_folder, write_text
-from repviz.callbacks.checkpoints import LAST, checkpoint_epochs, checkpoint_path
 from repviz.errors import UserError
 from repviz.store import run_folder
+from repviz.store.checkpoint_paths import LAST, checkpoint_epochs, checkpoint_path
 
 
 def open_folder(runs_dir: Path, checkpoint: Path | None, epoch: int, config_text: str | None) -> Path:

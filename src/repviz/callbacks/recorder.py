@@ -21,7 +21,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from repviz.atomic import remove_leftovers
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.after_run import AfterRun, run_after
-from repviz.callbacks.checkpoints import LAST, CheckpointKeeper
+from repviz.callbacks.checkpoints import CheckpointKeeper
 from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
 from repviz.callbacks.founding_files import FoundingFiles
@@ -42,6 +42,7 @@ from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
 from repviz.snapshot import Sample
 from repviz.store import artifacts, run_folder
+from repviz.store.checkpoint_paths import LAST
 from repviz.store.heartbeat import Heartbeat
 from repviz.store.metrics_table import MetricsTable, Row
 from repviz.store.results_table import read_results, write_result
