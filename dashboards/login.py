@@ -11,6 +11,8 @@ from http import HTTPStatus
 from flask import Flask, Response, jsonify, redirect, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from repviz.dashboards.bare_page import bare_page
+
 COOKIE = "repviz_session"
 SESSION_SECONDS = 30 * 24 * 3600
 WRONG_ALLOWED = 5
@@ -20,36 +22,19 @@ _KNOWN_ADDRESSES = 10_000
 """Remembered at once; those that tried longest ago are forgotten first."""
 _SALT = b"repviz dashboard"
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>repviz · password</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ display: grid; place-items: center; min-height: 100vh; margin: 0; background: light-dark(#f5f6f8, #0e1116);
-  color: light-dark(#1c2430, #e8ebf0); font: 15px/1.5 Inter, system-ui, sans-serif; }}
-form {{ display: grid; gap: 14px; width: min(300px, 80vw); padding: 30px; border-radius: 14px;
-  border: 1px solid light-dark(#e4e7ec, #262c36); background: light-dark(#fff, #161a21); }}
-h1 {{ margin: 0; font-size: 19px; }}
-label {{ display: grid; gap: 5px; color: light-dark(#5d6876, #98a2b0); font-size: 13px; }}
-input, button {{ padding: 9px 11px; border-radius: 8px; font: inherit; }}
-input {{ border: 1px solid light-dark(#c9ced6, #39414e); background: transparent; color: inherit; }}
-button {{ border: 0; background: #4c5fd7; color: #fff; font-weight: 600; cursor: pointer; }}
-p {{ margin: 0; color: light-dark(#b3261e, #ff9a92); font-size: 13px; }}
-</style>
-</head>
-<body>
+_STYLE = """<style>
+label { display: grid; gap: 5px; color: var(--muted); font-size: 13px; }
+input { padding: 9px 11px; border: 1px solid light-dark(#c9ced6, #39414e); border-radius: 8px; background: transparent;
+  color: var(--text); font: inherit; }
+[role=alert] { color: light-dark(#b3261e, #ff9a92); font-size: 13px; }
+</style>"""
+_CARD = """<h1>repviz</h1>
 <form method="post" action="login?{query}">
-<h1>repviz</h1>
 <label>Password
 <input type="password" name="password" autocomplete="current-password" autofocus required></label>
 {message}
 <button>Open the dashboard</button>
-</form>
-</body>
-</html>
-"""
+</form>"""
 
 
 class Attempts:
@@ -143,7 +128,8 @@ def _answer(signer: URLSafeTimedSerializer, tried: Attempts, is_right: Callable[
 
 def _form(message: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
     text = f'<p role="alert">{escape(message)}</p>' if message else ""
-    page = _PAGE.format(query=escape(request.query_string.decode("latin-1")), message=text)
+    card = _CARD.format(query=escape(request.query_string.decode("latin-1")), message=text)
+    page = bare_page("password", card, _STYLE, width=300)
     # With no-referrer, as elsewhere, a browser would send the form with "Origin: null", which the guard refuses.
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
     return Response(page, status, mimetype="text/html", headers=headers)

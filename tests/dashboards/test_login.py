@@ -1,6 +1,7 @@
 """The password, read-only, and the entry for other servers."""
 
 import importlib
+import re
 import sys
 
 import pytest
@@ -44,6 +45,11 @@ def test_a_page_leads_to_the_form_and_back_to_what_was_asked_for(app):
     assert (entered.status_code, entered.headers["Location"]) == (302, "/?run=x&page=probes")
     assert client.get("/data/runs").status_code == 200
     assert client.get("/", headers=PAGE).status_code == 200
+
+
+def test_the_form_needs_nothing_that_only_the_password_opens(app):
+    form = app.test_client().get("/login").get_data(as_text=True)
+    assert re.findall(r"href|src|url|@import", form) == []
 
 
 def test_the_cookie_is_for_this_site_and_not_for_scripts(app):
