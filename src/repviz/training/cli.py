@@ -2,13 +2,9 @@
 
 import difflib
 import io
-import logging
 import os
-import re
 import sys
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from itertools import pairwise
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,10 +15,8 @@ from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningCLI
-from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from repviz import logs
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks import callback_classes
 from repviz.callbacks.baseline import Baseline
@@ -42,13 +36,13 @@ from repviz.training.checkpoint_io import DurableCheckpointIO
 from repviz.training.no_profiler import NoProfiler
 from repviz.training.parser import Parser
 from repviz.training.predictions import PredictionWriter
+from repviz.training.quiet import quieten
 from repviz.training.random_state import RandomState
 from repviz.training.recorded_settings import with_settings_of_checkpoint
+from repviz.training.refusals import as_user_error, with_the_block_named
 from repviz.training.runtime import Runtime
 from repviz.version import __version__
 from repviz.weights import checkpoint_at
-
-log = logging.getLogger("repviz")
 
 _TRAINER_DEFAULTS = {
     "max_epochs": 50,
@@ -61,8 +55,6 @@ _TRAINER_DEFAULTS = {
     "enable_checkpointing": True,
     "enable_model_summary": False,
 }
-_QUOTED = re.compile(r"`(?:Trainer\()?(\w+)")
-"""A setting in the trainer's own messages: `max_epochs`, `accelerator='gpu'`, `Trainer(devices=0)`."""
 
 
 class RepvizCLI(LightningCLI):
@@ -118,7 +110,7 @@ class RepvizCLI(LightningCLI):
 
     def parse_arguments(self, parser: Parser, args: Any) -> None:
         """Parse; what is no mapping where a block is expected raises inside jsonargparse and is the user's to mend."""
-        with _as_user_error():
+        with as_user_error():
             super().parse_arguments(parser, args)
         self._check_shapes(self.config[self.config["subcommand"]])
 
@@ -155,7 +147,7 @@ class RepvizCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make model, data and trainer; what their constructors refuse is the user's to mend."""
-        with _as_user_error():
+        with as_user_error():
             super().instantiate_classes()
         if self.subcommand != "fit" and self._get(self.config, "model.fusion") == "none":
             self.datamodule.use_tabular = False  # what the network ignores need not be there
@@ -176,7 +168,7 @@ class RepvizCLI(LightningCLI):
             settings["enable_progress_bar"] = sys.stdout.isatty()
         settings["accelerator"] = in_double_precision(settings["accelerator"])
         settings["profiler"] = settings["profiler"] or NoProfiler()
-        with _with_the_block_named(settings):
+        with with_the_block_named(settings):
             trainer = self._instantiate_trainer(settings, callbacks)
         if self.subcommand != "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DurableCheckpointIO()  # Lightning's own heeds torch's variable of trust
@@ -266,38 +258,13 @@ class RepvizCLI(LightningCLI):
         return self._parser(self.subcommand).dump(config, skip_unset=False)
 
 
-@contextmanager
-def _as_user_error() -> Iterator[None]:
-    """Constructors refuse settings in many ways; the message names what was refused."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (TypeError, ValueError, MisconfigurationException) as error:
-        raise UserError(f"a setting cannot be used: {str(error).strip()}") from error
-    except (RuntimeError, MemoryError) as error:  # a network larger than the memory, say
-        raise UserError(f"a setting cannot be used: {(str(error).splitlines() or ['no memory'])[0][:300]}") from error
-
-
-@contextmanager
-def _with_the_block_named(settings: Mapping[str, Any]) -> Iterator[None]:
-    """The trainer speaks of its settings without the block that they are in."""
-    try:
-        yield
-    except (TypeError, ValueError, MisconfigurationException) as error:
-        quoted = _QUOTED.findall(str(error))
-        if not (named := [name for name in quoted if name in settings]):
-            raise
-        raise UserError(f"trainer.{named[0]} cannot be used: {str(error).strip()}") from error
-
-
 def run(argv: list[str]) -> None:
     """Run a trainer command; ``argv`` is the command and its options, in underscores.
 
     Raises:
         UserError: data, settings or folders are not as they must be.
     """
-    _quieten()
+    quieten()
     _refuse_data_for_settings(argv)
     args = with_settings_of_checkpoint(argv)
     usage = {"usage": f"repviz {argv[0]} [--config FILE]... [--SETTING VALUE]..."}
@@ -332,30 +299,3 @@ def _refuse_data_for_settings(argv: list[str]) -> None:
             raise UserError(
                 f"--data takes a YAML file of settings; the data themselves are named by --data.path {path}"
             )
-
-
-_NOISE = ("💡", "Tip:", "Seed set to", "GPU available", "TPU available", "Loading `train_dataloader`", "`weights_only`")
-
-
-def _quieten() -> None:
-    """Leave out Lightning's advertisements, and advice that does not apply to tensors in memory."""
-    if rank_zero_only.rank > 0:  # rank zero of the same run says the same
-        logs.show("repviz", logging.WARNING)
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logs.show(name)
-        for handler in logging.getLogger(name).handlers:
-            handler.addFilter(_is_news)
-    warnings.filterwarnings("ignore", message=".*instantiate_classes.*deprecated.*")
-    warnings.filterwarnings("ignore", message=".*By default only one JsonargparseDeprecationWarning.*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
-    # sys.argv stays as the user typed it: other ranks are started with it. LightningCLI warns of any difference.
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter.*")
-    # Evaluating needs the weights only, and predictions carry their rows with them.
-    warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint need to be provided.*")
-    warnings.filterwarnings("ignore", message="Couldn't infer the batch indices.*")
-    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    return not record.getMessage().lstrip().startswith(_NOISE)
