@@ -1,7 +1,6 @@
 """The LightningDataModule: arrays from a file, scaled by training statistics, served in batches."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,37 +10,21 @@ from jsonargparse.typing import NonNegativeInt, OpenUnitInterval, PositiveInt
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from repviz.data.arrays import Arrays, Split
-from repviz.data.blocks import ScaledRows
+from repviz.data.arrays import Arrays
 from repviz.data.checks import matched_to_training
 from repviz.data.keys import NPZ_KEYS
 from repviz.data.loaders import Inputs, Loader, Serving, serve
 from repviz.data.npz import Stored
 from repviz.data.pickles import PICKLE_KEYS
 from repviz.data.reading import form_of, read
-from repviz.data.scaling import Scaling, fit_scaling
-from repviz.data.stored import Matrix, StoredArray
+from repviz.data.rows import Rows, scaled_rows
+from repviz.data.scaling import fit_scaling
 from repviz.data.transfer import has_transfer_of_its_own, lies_on
 from repviz.errors import DataError, UserError
 
 log = logging.getLogger("repviz.data")
 
 _PURPOSES = {"fit": "fit", "validate": "fit", "test": "test", "predict": "predict"}
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """One split as the model sees it: inputs scaled, and what is known of each row.
-
-    Attributes:
-        inputs: the model's positional arguments, each ``(n, ...)`` float32; on the disk, rows are had by ``x[rows]``.
-        labels: ``(n,)`` int64, -1 where unknown.
-        split: the unscaled arrays, ids and texts.
-    """
-
-    inputs: Inputs
-    labels: Tensor
-    split: Split
 
 
 class EmbeddingDataModule(LightningDataModule):
@@ -169,11 +152,7 @@ class EmbeddingDataModule(LightningDataModule):
         if split not in self._rows:
             source = self.arrays.splits[split]
             fitted = self._fit() if self._fitted is None else self._fitted
-            inputs = [_scaled(source.embeddings, Scaling(**fitted["embeddings"]))]
-            if self.use_tabular and source.tabular is not None:
-                inputs.append(_scaled(source.tabular, Scaling(**fitted["tabular"])))
-            labels = np.full(len(source), -1) if source.labels is None else source.labels
-            self._rows[split] = Rows(tuple(inputs), torch.from_numpy(labels), source)
+            self._rows[split] = scaled_rows(source, fitted, use_tabular=self.use_tabular)
         return self._rows[split]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -350,9 +329,3 @@ class EmbeddingDataModule(LightningDataModule):
                 self.mixed_blocks,
                 self._block_rows,
             )
-
-
-def _scaled(columns: Matrix, scaling: Scaling) -> Tensor | ScaledRows:
-    if isinstance(columns, StoredArray):
-        return ScaledRows(columns, scaling)
-    return torch.from_numpy(np.ascontiguousarray(scaling.apply(columns)))
