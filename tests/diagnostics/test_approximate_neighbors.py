@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from repviz.diagnostics import projection
+from repviz.diagnostics import map_neighbors
 from repviz.diagnostics.approximate_neighbors import approximate_neighbors
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.projection import Projection
@@ -135,7 +135,7 @@ def test_many_points_in_one_place_leave_no_gap(points):
 
 def test_of_points_in_one_place_any_are_right_neighbours(monkeypatch):
     """A rectified layer in which half the rows are all zero: which of those are found is a matter of luck."""
-    monkeypatch.setattr(projection, "MOST_NEIGHBORED", 999)
+    monkeypatch.setattr(map_neighbors, "MOST_NEIGHBORED", 999)
     points = torch.randn(1_200, 8, generator=torch.Generator().manual_seed(0)).abs()
     points[::2] = 0
     found = Projection(methods=("umap",), n_epochs=2).compute(make_snapshot({"dead": points}))

@@ -6,7 +6,7 @@ Venna & Kaski (2006), Neural Networks 19.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,9 +14,9 @@ import xarray as xr
 from torch import Tensor
 
 from repviz.diagnostics.alignment import DISTINCT, sign_aligned, steady_axes
-from repviz.diagnostics.approximate_neighbors import approximate_neighbors
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.fidelity import chance, largest_k, rank_preservation, sampled_rows
+from repviz.diagnostics.map_neighbors import asks_few, map_neighbors
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes, principal_scores
 from repviz.diagnostics.umap_descent import Backend, chosen_backend, descent_of, torchdr_is_installed
@@ -29,16 +29,9 @@ from repviz.snapshot import Sample, Snapshot
 METHODS = ("pca", "umap")
 FIDELITY_ROWS = 2_000
 """Trustworthiness and continuity are averages over all points, or over so many of them where there are more."""
-MOST_NEIGHBORED = 50_000
-"""Points up to which every point is compared with all others for its neighbours; on CUDA for any number.
-
-Beyond, UMAP gets approximate ones, and without UMAP only the points are asked by which a map is judged.
-"""
 _NO_UNIT = -1
 _GREATEST = 1e30
 """Activations up to here keep their distances within float32."""
-_SAME = 1e-9
-"""Relative difference of two distances of the same points, computed in another order."""
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 VARIABLES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
@@ -59,16 +52,6 @@ VARIABLES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "unit_index": (("layer", "unit"), "unit of the layer; -1: the layer has fewer", "index"),
 }
 """Dimensions, long name and units of what is computed per layer."""
-
-
-class _Near(NamedTuple):
-    """Neighbours of ``rows``, the true ones of the points that judge maps, and which share of these is found."""
-
-    rows: slice | np.ndarray
-    indices: Tensor
-    distances: Tensor
-    of_judged: Tensor
-    recall: float
 
 
 @dataclass(frozen=True)
@@ -199,7 +182,7 @@ class Projection(Diagnostic):
         """Neighbours, maps and their fidelity."""
         n, k = numbers["neighbors"].shape
         judged = sampled_rows(n, FIDELITY_ROWS, self.seed, points.device)
-        found = self._neighbors(points, k, judged)
+        found = map_neighbors(points, k, judged, self.seed, with_umap="umap" in self.methods)
         near, far = found.indices.cpu().numpy().astype(np.int32), found.distances.cpu().numpy()
         numbers["neighbors"][found.rows] = near
         numbers["neighbor_recall"] = np.float64(found.recall)
@@ -219,22 +202,6 @@ class Projection(Diagnostic):
                 coordinates = next_layout(near, far, known, before, n_epochs=self.n_epochs_next, **umap)
             numbers["coordinates"][number] = coordinates
         self._add_fidelity(numbers, points, judged, found.of_judged)
-
-    def _neighbors(self, points: Tensor, k: int, judged: Tensor) -> "_Near":
-        n = len(points)
-        if self._asks_few(n):
-            indices, distances = nearest_neighbors(points, k, judged)
-            return _Near(judged.cpu().numpy(), indices, distances, indices, 1.0)
-        if n > MOST_NEIGHBORED and points.device.type == "cpu":
-            indices, distances = approximate_neighbors(points, k, self.seed)
-            true, within = nearest_neighbors(points, k, judged)
-            return _Near(slice(None), indices, distances, true, _recall(distances[judged], within))
-        indices, distances = nearest_neighbors(points, k)
-        return _Near(slice(None), indices, distances, indices[judged], 1.0)
-
-    def _asks_few(self, n: int) -> bool:
-        """Whether only the neighbours of the points are found by which a map is judged."""
-        return "umap" not in self.methods and n > MOST_NEIGHBORED
 
     def _add_fidelity(self, numbers: dict[str, Any], points: Tensor, rows: Tensor, near: Tensor) -> None:
         """Both measures, of ``rows`` whose neighbours in the layer are ``near``."""
@@ -272,20 +239,11 @@ class Projection(Diagnostic):
             "seed": self.seed,
             "fidelity_neighbors": min(k, largest_k(n)),
             "fidelity_rows": min(n, FIDELITY_ROWS),
-            "neighbors_of": min(n, FIDELITY_ROWS) if self._asks_few(n) else n,
+            "neighbors_of": min(n, FIDELITY_ROWS) if asks_few(n, with_umap="umap" in self.methods) else n,
         }
         if backend is not None:
             attrs["umap_backend"] = backend
         return xr.Dataset(variables, coords, attrs)
-
-
-def _recall(found: Tensor, true: Tensor) -> float:
-    """Share of neighbours no farther than the farthest true one: of equally distant points any are right.
-
-    Args:
-        found: ``(m, k)``, how far the neighbours are that were found. true: ``(m, k)``, how far the true ones are.
-    """
-    return float((found <= true[:, -1:] * (1 + _SAME)).to(torch.float64).mean())
 
 
 def _require(holds: bool, name: str, value: Any, accepted: str) -> None:
