@@ -121,8 +121,8 @@ MUTATIONS = (
     ),
     Mutation(
         "later_epochs_on_resume",
-        "src/repviz/callbacks/recorder.py",
-        "        artifacts.remove_after(self.run_dir, self._epoch)\n",
+        "src/repviz/callbacks/opening.py",
+        "    artifacts.remove_after(run_dir, epoch)\n",
         "",
         "tests/training/test_resume.py::test_what_is_there_of_later_epochs_goes_when_the_run_goes_on",
     ),

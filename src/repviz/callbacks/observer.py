@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy, Strategy
 
 from repviz.background import pending
@@ -180,7 +181,22 @@ def applicable(
     return [callback for callback in callbacks if callback.kind not in without], without
 
 
-def is_sharded(strategy: Strategy) -> bool:
+def diagnostics_of(trainer: Trainer) -> list[DiagnosticCallback]:
+    """Those of the trainer's callbacks that are to look, before anything is known of the run.
+
+    Raises:
+        UserError: two are of one kind.
+    """
+    found = [c for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled]
+    twice = sorted({c.kind for c in found if sum(other.kind == c.kind for other in found) > 1})
+    if twice:
+        raise UserError(f"two callbacks look for {', '.join(twice)}: a run has one of each kind")
+    if _is_sharded(trainer.strategy):  # keeping activations would run the network on rank zero alone
+        found = [c for c in found if not isinstance(c.diagnostic, Activations)]
+    return found
+
+
+def _is_sharded(strategy: Strategy) -> bool:
     """Whether each rank has but a part of the network."""
     return isinstance(strategy, (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy))
 
@@ -197,7 +213,7 @@ def refuse_impossible(
     if any(callback.mode == "background" and not callback.of_run for callback in callbacks):
         usable_device(background.device, "background.device")
     early = [callback.kind for callback in callbacks if callback.mode != "offline"]
-    if early and is_sharded(strategy):
+    if early and _is_sharded(strategy):
         raise UserError(
             f"with {type(strategy).__name__} no process has the whole network, so {', '.join(early)} cannot look at it "
             "while it trains. Train with --diagnostics offline, then run 'repviz diagnose' on the checkpoints"

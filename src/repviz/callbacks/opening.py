@@ -1,12 +1,14 @@
-"""Which folder a run is recorded in: a new one, or that of the run that goes on."""
+"""Which folder a run is recorded in: a new one, or that of the run that goes on, brought to where it left off."""
 
 import shutil
 from pathlib import Path
 
-from repviz.atomic import link_or_copy, make_folder, write_text
+from repviz.atomic import link_or_copy, make_folder, remove_leftovers, write_text
+from repviz.callbacks.checkpoints import CheckpointKeeper
 from repviz.errors import UserError
-from repviz.store import run_folder
+from repviz.store import artifacts, run_folder
 from repviz.store.checkpoint_paths import LAST, checkpoint_epochs, checkpoint_path
+from repviz.store.metrics_table import MetricsTable
 
 
 def open_folder(runs_dir: Path, checkpoint: Path | None, epoch: int, config_text: str | None) -> Path:
@@ -43,6 +45,25 @@ def open_folder(runs_dir: Path, checkpoint: Path | None, epoch: int, config_text
             shutil.rmtree(run_dir, ignore_errors=True)
         raise
     return run_dir
+
+
+def restore_folder(
+    run_dir: Path, epoch: int, table: MetricsTable, keeper: CheckpointKeeper, checkpoint: str | Path
+) -> None:
+    """Leave in the folder what belongs to the epochs up to a checkpoint's, and nothing of later ones.
+
+    Args:
+        run_dir: the run that goes on, or branches off.
+        epoch: that of the checkpoint.
+        table: the rows up to it.
+        keeper: of the run's checkpoints.
+        checkpoint: what training goes on from.
+    """
+    if not keeper.holding(run_dir, epoch).exists():
+        keeper.begin_from(Path(checkpoint), run_dir, epoch, table.rows[-1])
+    remove_leftovers(run_dir)
+    artifacts.remove_after(run_dir, epoch)
+    table.write(run_dir)
 
 
 def _goes_on(run_dir: Path, checkpoint: Path) -> bool:

@@ -8,7 +8,7 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,30 +18,28 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from repviz.atomic import remove_leftovers
 from repviz.background.settings import BackgroundSettings
 from repviz.callbacks.after_run import AfterRun, run_after
 from repviz.callbacks.checkpoints import CheckpointKeeper
-from repviz.callbacks.dataset_source import Unpack, source_of, unpack_pair
+from repviz.callbacks.dataset_source import Unpack, unpack_pair
 from repviz.callbacks.diagnostic import DiagnosticCallback
+from repviz.callbacks.epoch_numbers import EpochNumbers, say
 from repviz.callbacks.founding_files import FoundingFiles
 from repviz.callbacks.interruption import terminated_as_interrupted
-from repviz.callbacks.looking import present_unit_order
 from repviz.callbacks.number_log import NumberLog
-from repviz.callbacks.observer import Observer, applicable, is_sharded, refuse_impossible
-from repviz.callbacks.opening import open_folder
+from repviz.callbacks.observer import Observer, applicable, diagnostics_of, refuse_impossible
+from repviz.callbacks.opening import open_folder, restore_folder
 from repviz.callbacks.persistence import Persistence, describe
 from repviz.callbacks.ranks import Meeting
 from repviz.callbacks.run_description import describe_run
-from repviz.callbacks.sample import SampleSettings, sample_of_run
+from repviz.callbacks.sample import SampleSettings
 from repviz.callbacks.sharing import Looker, SharedLook, looker_of_another_rank, of_epochs
-from repviz.callbacks.source import Source
-from repviz.callbacks.subject import Criterion, Subject, criterion_of, named_layers
+from repviz.callbacks.subject import Criterion, named_layers
+from repviz.callbacks.subject_of_run import LookAt, subject_of_run
 from repviz.callbacks.termination import Termination
-from repviz.diagnostics.activations import Activations
 from repviz.errors import UserError
 from repviz.snapshot import Sample
-from repviz.store import artifacts, run_folder
+from repviz.store import run_folder
 from repviz.store.checkpoint_paths import LAST
 from repviz.store.heartbeat import Heartbeat
 from repviz.store.metrics_table import MetricsTable, Row
@@ -108,9 +106,7 @@ class RunRecorder(Checkpoint):
         self._looker: Looker | None = None
         self._numbers: NumberLog | None = None
         self._table = MetricsTable()
-        self._validation_names: set[str] = set()
-        self._training_names: set[str] = set()
-        self._measured: dict[str, float] = {}
+        self._measured = EpochNumbers()
         self._epoch = 0
         self._should_stop = False
         self._started = time.monotonic()
@@ -129,7 +125,7 @@ class RunRecorder(Checkpoint):
         """
         if stage == "fit":
             self._termination = Termination()
-            refuse_impossible(trainer.strategy, self._diagnostics(trainer), self.background)
+            refuse_impossible(trainer.strategy, diagnostics_of(trainer), self.background)
         if stage == "fit" and type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DurableCheckpointIO(self._disk.failed)
 
@@ -150,10 +146,8 @@ class RunRecorder(Checkpoint):
             self._termination.listen(trainer.strategy.launcher)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take what validation measured: it counts for this epoch only, while Lightning keeps the last value."""
-        metrics = trainer.callback_metrics
-        self._validation_names |= set(metrics) - self._training_names
-        self._measured = {name: float(metrics[name]) for name in metrics if name in self._validation_names}
+        """Take what validation measured."""
+        self._measured.take_validation(trainer.callback_metrics)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the run. Epoch 0 is the untrained network; a resumed run drops what a killed one left of a later epoch.
@@ -166,7 +160,7 @@ class RunRecorder(Checkpoint):
         self.on_sanity_check_start(trainer, pl_module)  # which may have been left out
         self._open(trainer, pl_module)
         if not self._table.rows:
-            self._finish_epoch(trainer, pl_module, 0, self._measured)
+            self._finish_epoch(trainer, pl_module, 0, self._measured.validation)
         else:
             self._go_on(trainer)
 
@@ -176,10 +170,8 @@ class RunRecorder(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Row, checkpoint, diagnostics."""
-        metrics = trainer.callback_metrics
-        self._training_names |= set(metrics) - self._validation_names
-        training = {name: float(metrics[name]) for name in metrics if name in self._training_names}
-        self._finish_epoch(trainer, pl_module, trainer.current_epoch + 1, training | self._measured)
+        numbers = self._measured.of_epoch(trainer.callback_metrics)
+        self._finish_epoch(trainer, pl_module, trainer.current_epoch + 1, numbers)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The last epoch is always looked at, also when training ended early; then the run as a whole."""
@@ -242,9 +234,11 @@ class RunRecorder(Checkpoint):
 
     def _open(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Rank zero makes all ready, then tells the others where, or why not: nobody waits for one that has failed."""
-        callbacks = self._diagnostics(trainer)
+        callbacks = diagnostics_of(trainer)
         layers = named_layers(pl_module, [name for c in callbacks for name in c.diagnostic.asked_layers])
-        look_at = partial(self._subject, trainer, pl_module, callbacks, layers)
+        look_at = partial(
+            subject_of_run, trainer, pl_module, callbacks, layers, self.points, self.unpack, self.criterion
+        )
         problem, is_new = None, False
         if trainer.is_global_zero:
             try:
@@ -269,14 +263,9 @@ class RunRecorder(Checkpoint):
         self._shared = SharedLook(self._meeting, self._termination, self._looker, of_epochs(callbacks))
         self._started = time.monotonic()
 
-    def _make_ready(
-        self,
-        trainer: Trainer,
-        callbacks: Sequence[DiagnosticCallback],
-        look_at: Callable[[], tuple[Source, Subject]],
-    ) -> None:
+    def _make_ready(self, trainer: Trainer, callbacks: Sequence[DiagnosticCallback], look_at: LookAt) -> None:
         log.info("run folder: %s", self.run_dir)
-        source, subject = look_at()
+        source, subject = look_at(self.run_dir)
         callbacks, not_applicable = applicable(callbacks, subject.sample)
         self._looker = Looker(subject, of_epochs(callbacks), self.run_dir)
         self._numbers = NumberLog(trainer.loggers)
@@ -292,27 +281,6 @@ class RunRecorder(Checkpoint):
         self._heartbeat = Heartbeat(self.run_dir, description, lambda: self._progress(trainer))
         self._heartbeat.start()
 
-    def _subject(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        callbacks: Sequence[DiagnosticCallback],
-        layers: Mapping[str, str | None],
-    ) -> tuple[Source, Subject]:
-        """What is looked at; the first to ask, rank zero, writes the sample."""
-        given = self.points if isinstance(self.points, Sample) else None
-        source = source_of(trainer, pl_module, self.unpack, given)
-        criterion = self.criterion or criterion_of(pl_module)
-
-        def of(sample: Sample) -> Subject:
-            return Subject(pl_module, layers, criterion, sample, source.whole())
-
-        diagnostics = [callback.diagnostic for callback in callbacks]
-        sample = sample_of_run(
-            self.run_dir, self.points, source, diagnostics, lambda sample: present_unit_order(of(sample))
-        )
-        return source, of(sample)
-
     def _undo(self, *, is_new: bool) -> None:
         """A run that could not be opened leaves nothing behind; one that was there before stays."""
         if self._observer is not None:
@@ -327,23 +295,17 @@ class RunRecorder(Checkpoint):
         self._should_stop = self._should_stop and any(c.wait_count >= c.patience for c in stopping)
         trainer.should_stop = self._should_stop
         if trainer.is_global_zero:
-            self._take_up(trainer)
+            restore_folder(self.run_dir, self._epoch, self._table, self.keeper, trainer.ckpt_path)
+            self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._table.rows[:-1]})
         # Killed between the checkpoint and the last diagnostic, the epoch may not have been looked at yet.
         self._look(trainer, last=self._should_stop or self._epoch == trainer.max_epochs)
         self._termination.agree(self._meeting)
 
-    def _take_up(self, trainer: Trainer) -> None:
-        if not self.keeper.holding(self.run_dir, self._epoch).exists():
-            self.keeper.begin_from(Path(trainer.ckpt_path), self.run_dir, self._epoch, self._table.rows[-1])
-        remove_leftovers(self.run_dir)
-        artifacts.remove_after(self.run_dir, self._epoch)
-        self._table.write(self.run_dir)
-        self._observer.take_up({int(row["epoch"]): int(row["step"]) for row in self._table.rows[:-1]})
-
     def _finish_epoch(
         self, trainer: Trainer, pl_module: LightningModule, epoch: int, metrics: dict[str, float]
     ) -> None:
-        self._epoch, self._measured, self._should_stop = epoch, {}, trainer.should_stop
+        self._measured.begin()
+        self._epoch, self._should_stop = epoch, trainer.should_stop
         row: Row = {"epoch": epoch, "step": trainer.global_step, **metrics}
         self._table.append(row)
         is_best = self.keeper.note(epoch, row)
@@ -353,8 +315,8 @@ class RunRecorder(Checkpoint):
                 self._founding.restore()
                 self._table.write(self.run_dir)
         self.keeper.save(trainer, self.run_dir, epoch, is_best=is_best, disk=self._disk)
-        if trainer.is_global_zero:
-            self._say(trainer, row)
+        if trainer.is_global_zero and trainer.progress_bar_callback is None:
+            say(row, trainer.max_epochs, time.monotonic() - self._started)
         self._look(trainer, last=epoch == trainer.max_epochs)
         if trainer.is_global_zero:
             with self._disk.trying():
@@ -376,25 +338,8 @@ class RunRecorder(Checkpoint):
         if trainer.is_global_zero:
             self._observer.looked(trainer.global_step, shares, time.monotonic() - began)
 
-    def _diagnostics(self, trainer: Trainer) -> list[DiagnosticCallback]:
-        found = [c for c in trainer.callbacks if isinstance(c, DiagnosticCallback) and c.enabled]
-        twice = sorted({c.kind for c in found if sum(other.kind == c.kind for other in found) > 1})
-        if twice:
-            raise UserError(f"two callbacks look for {', '.join(twice)}: a run has one of each kind")
-        if is_sharded(trainer.strategy):  # keeping activations would run the network on rank zero alone
-            found = [c for c in found if not isinstance(c.diagnostic, Activations)]
-        return found
-
     def _progress(self, trainer: Trainer) -> dict[str, Any]:
         batches = trainer.num_training_batches
         steps = 0 if batches == float("inf") else int(batches)
         found = {"epoch": self._epoch, "step": trainer.global_step, "steps_per_epoch": steps}
         return found | self._observer.progress() | self._numbers.progress()
-
-    def _say(self, trainer: Trainer, row: Row) -> None:
-        """One line per epoch where no progress bar shows it."""
-        if trainer.progress_bar_callback is not None:
-            return
-        shown = ("train_loss", "val_loss", "val_accuracy", "val_f1_macro")
-        values = "  ".join(f"{name} {row[name]:.4f}" for name in shown if name in row)
-        log.info("epoch %d/%s  %s  %.1f s", row["epoch"], trainer.max_epochs, values, time.monotonic() - self._started)

@@ -8,7 +8,7 @@ is not rank zero's to the bit (running statistics of a normalization are each pr
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +21,8 @@ from repviz.callbacks.interruption import terminated_as_interrupted
 from repviz.callbacks.looking import look
 from repviz.callbacks.number_log import key_numbers_of
 from repviz.callbacks.ranks import Meeting
-from repviz.callbacks.source import Source
 from repviz.callbacks.subject import Subject
+from repviz.callbacks.subject_of_run import LookAt
 from repviz.callbacks.termination import Termination
 from repviz.diagnostics.diagnostic import Diagnostic
 from repviz.store.sample_file import SAMPLE_FILE
@@ -80,13 +80,11 @@ def of_epochs(callbacks: Iterable[DiagnosticCallback]) -> dict[str, Diagnostic]:
     return {callback.kind: callback.diagnostic for callback in callbacks if not callback.of_run}
 
 
-def looker_of_another_rank(
-    make: Callable[[], tuple[Source, Subject]], callbacks: Sequence[DiagnosticCallback], run_dir: Path
-) -> Looker | None:
+def looker_of_another_rank(make: LookAt, callbacks: Sequence[DiagnosticCallback], run_dir: Path) -> Looker | None:
     """How a rank looks that is not rank zero; None where it cannot, or nobody looks inline.
 
     Args:
-        make: gives what is looked at, once rank zero has written the sample.
+        make: gives what is looked at in the run, once rank zero has written the sample.
         callbacks: all that look.
         run_dir: the run, which this rank may not see.
     """
@@ -94,7 +92,7 @@ def looker_of_another_rank(
     if not inline or not (run_dir / SAMPLE_FILE).is_file():
         return None
     try:
-        return Looker(make()[1], inline, run_dir)
+        return Looker(make(run_dir)[1], inline, run_dir)
     except Exception as error:  # whatever it is, rank zero looks all the same
         log.warning("a process leaves the diagnostics to the others: %s", error)
         return None
