@@ -58,7 +58,16 @@ _TRAINER_DEFAULTS = {
 
 
 class RepvizCLI(LightningCLI):
-    """The trainer's commands; settings of one run in blocks that layer between files."""
+    """One of the trainer's commands; settings of one run in blocks that layer between files."""
+
+    def __init__(self, command: str, *args: Any, **kwargs: Any) -> None:
+        """Args: the command that is run, for the parsers of others take half a second; and LightningCLI's own."""
+        self._command = command
+        super().__init__(*args, **kwargs)
+
+    def subcommands(self) -> dict[str, set[str]]:
+        """The command, and which arguments of the trainer's method are no settings."""
+        return {self._command: super().subcommands()[self._command]}
 
     def add_arguments_to_parser(self, parser: Parser) -> None:
         """Blocks beside ``trainer``, ``model`` and ``data``."""
@@ -267,16 +276,17 @@ def run(argv: list[str]) -> None:
     quieten()
     _refuse_data_for_settings(argv)
     args = with_settings_of_checkpoint(argv)
-    usage = {"usage": f"repviz {argv[0]} [--config FILE]... [--SETTING VALUE]..."}
+    usage = f"repviz {argv[0]} [--config FILE]... [--SETTING VALUE]..."
     try:
         RepvizCLI(
+            argv[0],
             EmbeddingClassifier,
             EmbeddingDataModule,
             save_config_callback=None,
             trainer_defaults=_TRAINER_DEFAULTS,
             seed_everything_default=0,
             parser_class=Parser,
-            parser_kwargs={"version": __version__, **dict.fromkeys(("fit", "validate", "test", "predict"), usage)},
+            parser_kwargs={"version": __version__, argv[0]: {"usage": usage}},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             args=args,

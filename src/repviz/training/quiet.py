@@ -18,7 +18,7 @@ def quieten() -> None:
         logs.show(name)
         for handler in logging.getLogger(name).handlers:
             handler.addFilter(_is_news)
-    warnings.filterwarnings("ignore", message=".*instantiate_classes.*deprecated.*")
+    warnings.filterwarnings("ignore", message="(?s).*instantiate_classes.*deprecated.*")
     warnings.filterwarnings("ignore", message=".*By default only one JsonargparseDeprecationWarning.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
