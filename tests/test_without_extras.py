@@ -96,10 +96,10 @@ def plain(tmp_path_factory, attempts) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
 
 
-def repviz(environment: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "repviz", *arguments], env=environment, cwd=ROOT, capture_output=True, text=True
-    )
+def repviz(environment: dict[str, str], *commands: list[str]) -> str:
+    """What commands say that one process runs, one after the other: none may fail."""
+    code = f"from repviz.cli import main\nfor command in {commands!r}:\n    main(command)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -119,17 +119,18 @@ def test_asking_for_another_machine_fails_and_is_noted(plain, attempts, call):
 
 def test_a_run_with_the_shipped_settings_its_checks_and_its_exports(plain, attempts, tmp_path: Path, packages):
     runs = str(tmp_path / "runs")
-    repviz(
-        plain, "fit", "--config", "configs/concat.yaml", "--data.path", str(packages), "--runs-dir", runs,
+    fit = [
+        "fit", "--config", "configs/concat.yaml", "--data.path", str(packages), "--runs-dir", runs,
         "--model.hidden_dims", "[16]", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu",
-    )  # fmt: skip
-    repviz(plain, "verify", "--runs-dir", runs)
+        "--sample.size", "200", "--landscape.resolution", "11",
+    ]  # fmt: skip
+    repviz(plain, fit, ["verify", "--runs-dir", runs], ["data", "inspect", str(packages)])
     (run,) = (tmp_path / "runs").iterdir()
-    assert repviz(plain, "runs", "--runs-dir", runs).count(run.name) == 1
-    repviz(plain, "diagnose", "--run-dir", str(run))
-    repviz(plain, "data", "inspect", str(packages))
-    for what in ("report", "video", "npz"):
-        repviz(plain, "export", what, "--run-dir", str(run))
+    of_run = ["--run-dir", str(run)]
+    exports = [["export", what, *of_run] for what in ("report", "video", "npz")]
+    said = repviz(plain, ["runs", "--runs-dir", runs], ["diagnose", *of_run], *exports)
+    assert said.count(run.name) > len(exports)
+    assert {path.name for path in run.glob("exports/*")} >= {"report.html"}, said
     assert not attempts.exists(), attempts.read_text()
 
 

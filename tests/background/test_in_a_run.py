@@ -21,12 +21,15 @@ QUICK = ["--projection.enabled", "false", "--similarity.enabled", "true", "--geo
 
 
 def test_the_numbers_of_inline_and_the_weights_of_nobody_looking(fit):  # noqa: F811
+    """Also where training waits for a place in the queue, and two workers share out the kinds."""
     epochs = ["--trainer.max_epochs", "2"]
     inline = repviz.open_run(fit(*epochs, *POINTS, "--similarity.enabled", "true", "--diagnostics", "inline"))
-    beside = repviz.open_run(fit(*epochs, *POINTS, "--similarity.enabled", "true", "--diagnostics", "background"))
+    two = ["--background.cpu_jobs", "2", "--background.when_full", "wait", "--background.queue_size", "1"]
+    beside = repviz.open_run(fit(*epochs, *POINTS, *two, "--similarity.enabled", "true", "--diagnostics", "background"))
     assert set(beside.kinds()) == set(inline.kinds()) == {"projection", "prediction", "similarity"}
     for kind in inline.kinds():
         assert beside.epochs(kind) == inline.epochs(kind) == [0, 1, 2]
+        assert not beside.errors(kind)
         for epoch in inline.epochs(kind):
             one, other = inline.read(kind, epoch), beside.read(kind, epoch)
             xr.testing.assert_equal(one, other)
@@ -105,14 +108,6 @@ def test_a_skipped_epoch_is_recorded(fit):  # noqa: F811
     assert set(errors) | set(run.epochs("geometry")) == set(range(4))
     assert {error["error"] for error in errors.values()} == {"SkippedError"}
     assert "queue_size: 1" in errors[min(errors)]["message"]
-
-
-def test_training_waits_where_that_is_asked_for_and_two_workers_share_out_the_kinds(fit):  # noqa: F811
-    options = ["--background.cpu_jobs", "2", "--background.when_full", "wait", "--background.queue_size", "1", *QUICK]
-    run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS, *options, "--diagnostics", "background"))
-    assert set(run.kinds()) == {"geometry", "prediction", "similarity"}
-    assert all(run.epochs(kind) == [0, 1, 2] for kind in run.kinds())
-    assert not any(run.errors(kind) for kind in run.kinds())
 
 
 def test_a_device_that_is_not_there_is_said_before_anything_of_a_run_is_made(packages, tmp_path, capsys):

@@ -10,6 +10,7 @@ import xarray as xr
 import repviz
 from repviz.background.pending import pending_epochs
 from repviz.cli import main
+from tests.reliability.conftest import soaking
 from tests.reliability.scripts import children_of, wait_for
 from tests.reliability.test_signals import LIMIT, LOOKING, begun
 from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401
@@ -23,13 +24,14 @@ BESIDE = [
 ]
 
 
-def test_workers_that_are_killed_at_random(start, fit, packages, tmp_path, times):  # noqa: F811
-    moments, epochs = random.Random(0), times(5, 400)
+@soaking
+def test_workers_that_are_killed_at_random(start, fit, packages, tmp_path):  # noqa: F811
+    moments, epochs = random.Random(0), 400
     process, run_dir = begun(start, packages, tmp_path, *BESIDE, "--trainer.max_epochs", str(epochs))
     killed = set()
-    while len(killed) < times(1, 50):
+    while len(killed) < 50:
         wait_for(process, lambda: set(children_of(process.pid)) - killed)
-        time.sleep(moments.uniform(0, times(1, 4)) if killed else 0.0)
+        time.sleep(moments.uniform(0, 4) if killed else 0.0)
         for worker in children_of(process.pid):
             os.kill(worker, signal.SIGKILL)
             killed.add(worker)

@@ -60,7 +60,7 @@ def ended(processes, told) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("told", "mode"), [((0, 1), "inline"), ((0,), "background"), pytest.param((1,), "background", marks=soaking)]
+    ("told", "mode"), [((0, 1), "inline"), *(pytest.param((rank,), "background", marks=soaking) for rank in (0, 1))]
 )
 def test_told_to_end_while_they_train(told, mode, two, tmp_path):
     processes = two(TRAIN % mode)
@@ -74,6 +74,7 @@ def test_told_to_end_while_they_train(told, mode, two, tmp_path):
     assert run.errors("similarity") == {}
 
 
+@soaking
 def test_told_to_end_while_one_of_them_looks_for_long(two, tmp_path):
     processes = two(LOOKING)
     wait_for(processes[0], (tmp_path / "looking").exists)

@@ -102,10 +102,11 @@ def check_equal(run_dir: Path, alone: Path) -> None:
             xr.testing.assert_equal(run.read(kind, epoch), other.read(kind, epoch))
 
 
-def test_trainings_that_begin_together_are_each_as_if_alone(fit, packages, tmp_path, times):  # noqa: F811
-    runs_dir, n_runs, epochs = tmp_path / "runs", times(3, 8), times(2, 6)
+@soaking
+def test_trainings_that_begin_together_are_each_as_if_alone(fit, packages, tmp_path):  # noqa: F811
+    runs_dir, n_runs, epochs = tmp_path / "runs", 8, 6
     folders = {}
-    for number in range(times(1, 3)):
+    for number in range(3):
         with training_together(packages, runs_dir, range(n_runs * number, n_runs * (number + 1)), epochs) as (_, pids):
             pass
         folders |= folders_of(pids, runs_dir)
@@ -113,7 +114,7 @@ def test_trainings_that_begin_together_are_each_as_if_alone(fit, packages, tmp_p
     for seed, run_dir in folders.items():
         check_whole(run_dir, seed, epochs)
     assert len({row["val_loss"] for run_dir in folders.values() for row in read_metrics(run_dir)[-1:]}) == len(folders)
-    for seed in list(folders)[: times(1, 24)]:
+    for seed in folders:
         options = ["--seed_everything", str(seed), "--trainer.max_epochs", str(epochs), "--diagnostics", "inline"]
         check_equal(folders[seed], fit(*OPTIONS, *options, name="alone"))
 
