@@ -7,7 +7,10 @@ import pytest
 
 from repviz.dashboards.app import create_app
 
-PATHS = ("/nowhere", "/nowhere/", "/nowhere/at/all", "/runs/20260101_000000/representations", "/login", "/_dash-nope")
+PATHS = (
+    *("/nowhere", "/nowhere/", "/nowhere/at/all", "/runs/20260101_000000/representations", "/login", "/_dash-nope"),
+    *("/assets/nothing.css", "/assets/nothing/at/all"),
+)
 
 
 @pytest.fixture

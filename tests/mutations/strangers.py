@@ -151,4 +151,11 @@ MUTATIONS = (
         "if False else 0.0",
         "tests/dashboards/test_login.py::test_too_many_wrong_ones_pause_even_for_the_right_one",
     ),
+    Mutation(
+        "astray_and_not_found",
+        "dashboards/nowhere.py",
+        "    server.register_error_handler(HTTPStatus.NOT_FOUND, lambda _: _answer())\n",
+        "",
+        "tests/dashboards/test_nowhere.py",
+    ),
 )

@@ -138,4 +138,19 @@ MUTATIONS = (
         "    pass\n",
         "tests/background/test_background.py::test_a_worker_with_nothing_to_do_ends_when_training_is_gone",
     ),
+    Mutation(
+        "interrupt_not_lost",
+        "src/repviz/callbacks/interruption.py",
+        "    if told:\n",
+        "    if False:\n",
+        "tests/callbacks/test_termination.py::test_an_interrupt_that_was_lost_comes_at_the_end",
+    ),
+    Mutation(
+        "handed_over_is_counted_first",
+        _BACKGROUND,
+        "            self._left.setdefault(epoch, set()).update(kinds)  #",
+        "            #",
+        "tests/background/test_background.py"
+        "::test_an_epoch_that_is_being_laid_beside_the_others_when_training_is_told_to_end_is_counted",
+    ),
 )
