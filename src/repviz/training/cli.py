@@ -61,7 +61,7 @@ class RepvizCLI(LightningCLI):
     """One of the trainer's commands; settings of one run in blocks that layer between files."""
 
     def __init__(self, command: str, *args: Any, **kwargs: Any) -> None:
-        """Args: the command that is run, for the parsers of others take half a second; and LightningCLI's own."""
+        """Args: the command that is run, for each other one's parser would take as long as its own; LightningCLI's."""
         self._command = command
         super().__init__(*args, **kwargs)
 
