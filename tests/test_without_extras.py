@@ -98,9 +98,10 @@ def plain(tmp_path_factory, attempts) -> dict[str, str]:
 
 def repviz(environment: dict[str, str], *commands: list[str]) -> str:
     """What commands say that one process runs, one after the other: none may fail."""
-    code = f"from repviz.cli import main\nfor command in {commands!r}:\n    main(command)"
+    code = f"from repviz.cli import main\nfor command in {commands!r}:\n    main(command)\nprint('all were run')"
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("all were run\n"), "one of them has ended the process"
     return done.stdout
 
 
@@ -130,7 +131,7 @@ def test_a_run_with_the_shipped_settings_its_checks_and_its_exports(plain, attem
     exports = [["export", what, *of_run] for what in ("report", "video", "npz")]
     said = repviz(plain, ["runs", "--runs-dir", runs], ["diagnose", *of_run], *exports)
     assert said.count(run.name) > len(exports)
-    assert {path.name for path in run.glob("exports/*")} >= {"report.html"}, said
+    assert {path.name for path in run.glob("exports/*")} >= {"report.html", "npz", "curves.mp4"}, said
     assert not attempts.exists(), attempts.read_text()
 
 
