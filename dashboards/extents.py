@@ -35,26 +35,36 @@ class Extents:
         self._known: dict[Path, _Known] = {}
         self._lock = threading.Lock()
 
-    def of_run(self, run: RunFiles, seconds: float) -> Boxes:
-        """The boxes of every epoch known so far, newest looked at first; the result is not to be written to.
+    def of_run(self, run: RunFiles) -> Boxes:
+        """The boxes of every epoch known so far; the result is not to be written to."""
+        return self._kept(run.path, run.listing(self._kind).artifacts).together
+
+    def look(self, run: RunFiles, seconds: float, at_first: float = 0.0) -> bool:
+        """Look into epochs that are not known yet, newest first; whether some are left.
 
         Args:
             run: whose maps.
-            seconds: how long to go on looking into epochs that are not known yet.
+            seconds: how long to go on; at 0 nothing is looked into.
+            at_first: the same where none is known yet; the longer of the two counts.
         """
-        over = time.monotonic() + seconds
+        began = time.monotonic()
         there = run.listing(self._kind).artifacts
-        news = run.stamped(self._kind, self._kept(run.path, there).stamps)
+        known = self._kept(run.path, there).stamps
+        over = began + (seconds if known else max(seconds, at_first))
+        news = run.stamped(self._kind, known)
         found: dict[int, tuple[Stamp, Mapping[str, Any]]] = {}
+        left = False
         for epoch in reversed(news):
             if time.monotonic() >= over:
+                left = True
                 break
             path, stamp = news[epoch]
             found[epoch] = (stamp, self._boxes_in(path))
             if len(found) == _AT_ONCE:
                 self._kept(run.path, there, found)
                 found = {}
-        return self._kept(run.path, there, found).together
+        self._kept(run.path, there, found)
+        return left
 
     def _kept(
         self,

@@ -10,9 +10,10 @@ from typing import Any
 
 from repviz.dashboards.cache import BoundedCache, FileCache, Stamp, stamp_of, stamp_or_none
 from repviz.dashboards.catalog import Catalog, NotThereError, RunFiles
-from repviz.dashboards.extents import Extents
+from repviz.dashboards.extents import Boxes, Extents
 from repviz.dashboards.frames import KIND, header_of, n_bytes, read_frames
 from repviz.dashboards.listed import version_of
+from repviz.dashboards.looking_on import LookingOn
 from repviz.dashboards.news import since
 from repviz.dashboards.shared import Shared
 from repviz.dashboards.values import values_of
@@ -29,8 +30,8 @@ _RUN_FACTS = ("progress", "max_epochs", "classes", "kinds", "data", "started", "
 BASELINE = "logistic_regression"
 """The row of ``results.csv`` that curves are compared with."""
 _SHOWN_ERRORS = 20
-_LOOK_SECONDS = 0.2
-"""How long one poll may go on looking into artifacts that it does not know yet."""
+_LOOK_SECONDS, _LOOK_ON_SECONDS = 0.2, 0.02
+"""How long the first poll, and each later one, may look into maps that are not known yet; none waits for the rest."""
 
 
 class Manifests:
@@ -42,6 +43,7 @@ class Manifests:
         self._catalog = catalog
         self._frames = frames
         self._extents = Extents(KIND, self._boxes_in)
+        self._looking_on = LookingOn()
         self._shared = Shared()
         self._listed: dict[tuple[Path, str], tuple[tuple[Path, Stamp], list[dict[str, str]]]] = {}
         self._tables = FileCache(64_000_000)
@@ -85,7 +87,7 @@ class Manifests:
         content["baseline"] = self._baseline(run, content)
         content["errors"] = _errors(run)
         content["sample"] = self._sample_version(run)
-        content["extents"] = self._extents.of_run(run, self._look_seconds)
+        content["extents"] = self._extents_of(run)
         content["signature"] = self._signature(run, content)
         self._told.get(content["signature"], None, lambda: (content, rows), _content_bytes)
         return content
@@ -198,9 +200,11 @@ class Manifests:
         except (NotThereError, FileNotFoundError):
             return None
 
-    def look_ahead(self, run: RunFiles, seconds: float) -> None:
-        """Look into the maps of ``run`` for so long: the first page then need not, and its maps keep their boxes."""
-        self._extents.of_run(run, seconds)
+    def _extents_of(self, run: RunFiles) -> Boxes:
+        """Boxes of the maps that are known; of those that are not, only what is new is waited for."""
+        if self._extents.look(run, _LOOK_ON_SECONDS, at_first=self._look_seconds):
+            self._looking_on.go_on(run.path, lambda: self._extents.look(run.at_one_moment(), _LOOK_ON_SECONDS))
+        return self._extents.of_run(run)
 
     def _boxes_in(self, path: Path) -> dict[str, dict[str, list[float]]]:
         try:

@@ -12,14 +12,14 @@ from repviz.theme import LOOKS
 if TYPE_CHECKING:
     from repviz.dashboards.page_files import PageDash
 
-_LOOK_SECONDS = 5.0
-"""How long to look into the maps of the newest run."""
-
 log = logging.getLogger("repviz")
 
 
 def get_ready(app: "PageDash", catalog: Catalog, manifests: Manifests) -> None:
-    """Build the page and pack its files, look at the newest run as a page does, and draw its curves."""
+    """Build the page and pack its files, look at the newest run as a page does, and draw its curves.
+
+    Its maps are then looked into by a thread of their own: those of the first page keep their boxes.
+    """
     try:
         with app.server.test_request_context("/"):
             app.index()
@@ -33,6 +33,5 @@ def get_ready(app: "PageDash", catalog: Catalog, manifests: Manifests) -> None:
             manifests.of_run(run)
             for theme in LOOKS:
                 as_json(curves(run, manifests, theme))
-            manifests.look_ahead(run, _LOOK_SECONDS)
     except Exception:  # whoever opens the page is told what is wrong
         log.debug("the newest run could not be looked at ahead of time", exc_info=True)

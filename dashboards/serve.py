@@ -46,6 +46,7 @@ def dashboard(
         threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
+    _wait_for_answers()
 
 
 def make_server(
@@ -79,8 +80,19 @@ def make_server(
         )
     except (OSError, ValueError) as error:
         raise UserError(_advice(error, host, port)) from error
-    threading.Thread(target=app.get_ready, name="repviz-ready", daemon=True).start()
+    threading.Thread(target=app.get_ready, name="repviz-ready").start()
     return server
+
+
+def _wait_for_answers() -> None:
+    """Let answers be made to their end.
+
+    The server's threads do not keep the program from ending, and one that is cut off within HDF5 keeps the library
+    locked, so that the program would wait for it for good.
+    """
+    for thread in threading.enumerate():
+        if thread.name.startswith("waitress-"):
+            thread.join()
 
 
 def address_of(server: "BaseWSGIServer | MultiSocketServer", host: str) -> str:

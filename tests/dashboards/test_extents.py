@@ -20,6 +20,7 @@ class Maps:
         self.folder.mkdir(parents=True)
         (run / "run.json").write_text("{}")
         self.seen: list[int] = []
+        self.left = False
         self.extents = Extents("projection", self.boxes_in)
         self.run = Catalog(run.parent).find(run.name)
 
@@ -36,7 +37,8 @@ class Maps:
         return {"pca": {"input": LIMITS[epoch]}} if path.read_text() == "" else {}
 
     def box(self, seconds: float = 10.0) -> list[float] | None:
-        return self.extents.of_run(self.run, seconds).get("pca", {}).get("input")
+        self.left = self.extents.look(self.run, seconds)
+        return self.extents.of_run(self.run).get("pca", {}).get("input")
 
 
 @pytest.fixture
@@ -75,8 +77,24 @@ def test_what_there_was_no_time_for_is_looked_into_the_next_time_newest_first(ma
     assert maps.seen == [2, 1]
     assert maps.box(seconds=0) == [-3.0, 1.0, -4.0, 2.0]
     assert maps.seen == [2, 1]
+    assert maps.left
     maps.box(seconds=1.5)
     assert maps.seen == [2, 1, 0]
+    assert not maps.left
+
+
+def test_there_is_more_time_where_nothing_is_known_yet(maps, monkeypatch):
+    for epoch in LIMITS:
+        maps.write(epoch)
+    monkeypatch.setattr(time, "monotonic", lambda: float(len(maps.seen)))
+    assert maps.extents.look(maps.run, 0.5, at_first=1.5)
+    assert maps.seen == [2, 1]
+    assert not maps.extents.look(maps.run, 0.5, at_first=1.5)
+    assert maps.seen == [2, 1, 0]
+    maps.write(0)
+    maps.write(1)
+    assert maps.extents.look(maps.run, 0.5, at_first=1.5)
+    assert maps.seen == [2, 1, 0, 1]
 
 
 def test_what_two_threads_find_at_once_is_kept(maps, monkeypatch):

@@ -1,10 +1,12 @@
 """``dashboard``: what it listens on, what it says, and what it refuses."""
 
+import contextlib
 import http.client
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -14,8 +16,8 @@ from repviz.dashboards.serve import address_of, make_server
 from repviz.errors import UserError
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen:
-    code = f"from repviz.dashboards.serve import dashboard; dashboard({', '.join(arguments)})"
+def start(*arguments: str, before: str = "", **environment: str) -> subprocess.Popen:
+    code = f"{before}\nfrom repviz.dashboards.serve import dashboard; dashboard({', '.join(arguments)})"
     return subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -50,6 +52,47 @@ def test_ctrl_c_ends_it_without_a_traceback(runs_dir):
     rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in rest
+
+
+BUSY_WITHIN_HDF5 = """
+import sys, time, h5py, waitress.task
+from repviz.dashboards import manifest
+waitress.task.ThreadedTaskDispatcher.shutdown.__defaults__ = (True, 0.0)  # it waits for no answer itself
+read_frames, held = manifest.read_frames, []
+
+def slow(path):
+    held.append(h5py.File(path, "r")["coordinates"])  # what is let go when the program ends, which takes the lock
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        read_frames(path)
+    return read_frames(path)
+
+manifest.read_frames = slow
+"""
+
+
+def test_ctrl_c_ends_it_while_maps_are_looked_into(make_run):
+    """A thread that is cut off within HDF5 keeps it locked, and the program would never end."""
+
+    def ask(frame: str) -> None:
+        with contextlib.suppress(OSError):  # a server that ends may leave it without an answer
+            urllib.request.urlopen(frame, timeout=30).read()
+
+    run = make_run(epochs=30, n=40)
+    process = start(repr(str(run.path.parent)), "port=0", before=BUSY_WITHIN_HDF5)
+    try:
+        address = process.stdout.readline().split()[2]
+        frame = f"{address}/data/runs/{run.path.name}/frames/pca/0"
+        asking = threading.Thread(target=ask, args=(frame,))
+        asking.start()
+        time.sleep(0.5)
+        process.send_signal(2)
+        rest, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, rest
+        assert "Traceback" not in rest
+    finally:
+        process.kill()
+        asking.join(30)
 
 
 def test_a_taken_port_says_what_to_do(runs_dir):
