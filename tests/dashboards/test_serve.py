@@ -55,44 +55,49 @@ def test_ctrl_c_ends_it_without_a_traceback(runs_dir):
 
 
 BUSY_WITHIN_HDF5 = """
-import sys, time, h5py, waitress.task
+import threading, time, h5py, waitress.task
 from repviz.dashboards import manifest
 waitress.task.ThreadedTaskDispatcher.shutdown.__defaults__ = (True, 0.0)  # it waits for no answer itself
 read_frames, held = manifest.read_frames, []
 
 def slow(path):
-    held.append(h5py.File(path, "r")["coordinates"])  # what is let go when the program ends, which takes the lock
-    until = time.monotonic() + 1
-    while time.monotonic() < until:
-        read_frames(path)
+    if threading.current_thread().name.startswith({thread!r}):
+        held.append(h5py.File(path, "r")["coordinates"])  # let go when the program ends, which takes the lock
+        print("within HDF5", flush=True)
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            read_frames(path)
     return read_frames(path)
 
 manifest.read_frames = slow
 """
 
 
-def test_ctrl_c_ends_it_while_maps_are_looked_into(make_run):
+@pytest.mark.parametrize("thread", ["repviz-looking-on", "waitress-"])
+def test_ctrl_c_ends_it_while_maps_are_looked_into(make_run, thread):
     """A thread that is cut off within HDF5 keeps it locked, and the program would never end."""
 
     def ask(frame: str) -> None:
-        with contextlib.suppress(OSError):  # a server that ends may leave it without an answer
+        with contextlib.suppress(OSError, http.client.HTTPException):  # a server that ends may leave it without one
             urllib.request.urlopen(frame, timeout=30).read()
 
     run = make_run(epochs=30, n=40)
-    process = start(repr(str(run.path.parent)), "port=0", before=BUSY_WITHIN_HDF5)
+    process = start(repr(str(run.path.parent)), "port=0", before=BUSY_WITHIN_HDF5.format(thread=thread))
+    address = process.stdout.readline().split()[2]
+    asking = threading.Thread(target=ask, args=(f"{address}/data/runs/{run.path.name}/frames/pca/0",))
     try:
-        address = process.stdout.readline().split()[2]
-        frame = f"{address}/data/runs/{run.path.name}/frames/pca/0"
-        asking = threading.Thread(target=ask, args=(frame,))
-        asking.start()
-        time.sleep(0.5)
+        if thread == "waitress-":
+            asking.start()
+        assert process.stdout.readline() == "within HDF5\n"
+        time.sleep(0.2)
         process.send_signal(2)
         rest, _ = process.communicate(timeout=30)
         assert process.returncode == 0, rest
         assert "Traceback" not in rest
     finally:
         process.kill()
-        asking.join(30)
+        if asking.ident is not None:
+            asking.join(30)
 
 
 def test_a_taken_port_says_what_to_do(runs_dir):
