@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import math
 import os
 import sys
 import threading
@@ -46,7 +47,9 @@ def dashboard(
         threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
-    _wait_for_answers()
+    # The server itself waits for an answer no longer than 5 s; a thread that is cut off within HDF5 keeps the library
+    # locked, and the program would wait for it for good.
+    server.task_dispatcher.shutdown(timeout=math.inf)
 
 
 def make_server(
@@ -82,17 +85,6 @@ def make_server(
         raise UserError(_advice(error, host, port)) from error
     threading.Thread(target=app.get_ready, name="repviz-ready").start()
     return server
-
-
-def _wait_for_answers() -> None:
-    """Let answers be made to their end.
-
-    The server's threads do not keep the program from ending, and one that is cut off within HDF5 keeps the library
-    locked, so that the program would wait for it for good.
-    """
-    for thread in threading.enumerate():
-        if thread.name.startswith("waitress-"):
-            thread.join()
 
 
 def address_of(server: "BaseWSGIServer | MultiSocketServer", host: str) -> str:

@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from repviz.dashboards.cache import FileCache
 from repviz.dashboards.catalog import Catalog
 from repviz.dashboards.looking_on import LookingOn
@@ -18,6 +20,12 @@ def wait_until(condition, seconds: float = 10.0) -> None:
 
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "repviz-looking-on"]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else() -> None:
+    """What tests before it have begun in this process is over."""
+    wait_until(lambda: not threads(), 60)
 
 
 class Pieces:
