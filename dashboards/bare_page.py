@@ -1,11 +1,16 @@
 """A page of one card, without the dashboard's styles and scripts: for who is not let in, or has gone astray."""
 
+from base64 import b64encode
+from pathlib import Path
+
 from repviz.theme import DARK, FONT_FAMILY, LIGHT
 
 _COLORS = "".join(
     f"--{name}: light-dark({getattr(LIGHT, name)}, {getattr(DARK, name)}); "
     for name in ("page", "surface", "text", "muted", "grid")
 )
+_ICON = b64encode((Path(__file__).parent / "assets" / "icon.svg").read_bytes()).decode()
+"""In the page itself: who is not let in yet would be refused the file, and a browser asks for one unless it is told."""
 _STYLE = f"""
 :root {{ color-scheme: light dark; {_COLORS}}}
 :root[data-mantine-color-scheme="light"] {{ color-scheme: light; }}
@@ -40,6 +45,7 @@ def bare_page(title: str, card: str, head: str, width: int) -> str:
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>repviz · {title}</title>
+<link rel="icon" type="image/svg+xml" href="data:image/svg+xml;base64,{_ICON}">
 <style>{_STYLE}main {{ width: min({width}px, 80vw); }}
 </style>
 {head}

@@ -9,8 +9,7 @@ from repviz.dashboards.bare_page import bare_page
 
 _ANY_PATH = "/<path:path>"
 """Where Dash would show the overview whatever the address says, without its styles and scripts."""
-_HEAD = """<link rel="icon" type="image/svg+xml" href="{top}assets/icon.svg">
-<script src="{top}assets/scheme.js"></script>
+_HEAD = """<script src="{top}assets/scheme.js"></script>
 <style>
 @font-face {{ font-family: "Inter Variable"; font-weight: 100 900; src: url("{top}assets/inter-latin.woff2"); }}
 code {{ color: var(--text); }}

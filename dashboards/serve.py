@@ -5,10 +5,12 @@ import errno
 import logging
 import math
 import os
+import signal
 import sys
 import threading
 import webbrowser
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from repviz.errors import UserError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from waitress.server import BaseWSGIServer, MultiSocketServer
 
 _THREADS = 8
+_READING = ("repviz-", "waitress-")
+"""How threads are called that read artifacts."""
 
 
 def dashboard(
@@ -47,9 +51,22 @@ def dashboard(
         threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
+    _end_at_the_next_interrupt()
     # The server itself waits for an answer no longer than 5 s; a thread that is cut off within HDF5 keeps the library
     # locked, and the program would wait for it for good.
     server.task_dispatcher.shutdown(timeout=math.inf)
+
+
+def _end_at_the_next_interrupt() -> None:
+    """Whoever will not wait for answers interrupts again; nothing here writes, so that nothing is lost by it."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if any(thread.name.startswith(_READING) for thread in threading.enumerate()):
+            os._exit(128 + number)  # an orderly end would wait for the library that one of them keeps locked
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, end)
 
 
 def make_server(

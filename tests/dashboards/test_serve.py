@@ -64,7 +64,7 @@ def slow(path):
     if threading.current_thread().name.startswith({thread!r}):
         held.append(h5py.File(path, "r")["coordinates"])  # let go when the program ends, which takes the lock
         print("within HDF5", flush=True)
-        until = time.monotonic() + 3
+        until = time.monotonic() + {seconds}
         while time.monotonic() < until:
             read_frames(path)
     return read_frames(path)
@@ -82,7 +82,7 @@ def test_ctrl_c_ends_it_while_maps_are_looked_into(make_run, thread):
             urllib.request.urlopen(frame, timeout=30).read()
 
     run = make_run(epochs=30, n=40)
-    process = start(repr(str(run.path.parent)), "port=0", before=BUSY_WITHIN_HDF5.format(thread=thread))
+    process = start(repr(str(run.path.parent)), "port=0", before=BUSY_WITHIN_HDF5.format(thread=thread, seconds=3))
     address = process.stdout.readline().split()[2]
     asking = threading.Thread(target=ask, args=(f"{address}/data/runs/{run.path.name}/frames/pca/0",))
     try:
@@ -98,6 +98,25 @@ def test_ctrl_c_ends_it_while_maps_are_looked_into(make_run, thread):
         process.kill()
         if asking.ident is not None:
             asking.join(30)
+
+
+def test_a_second_ctrl_c_waits_for_nothing(make_run):
+    run = make_run(epochs=30, n=40)
+    busy = BUSY_WITHIN_HDF5.format(thread="repviz-looking-on", seconds=60)
+    process = start(repr(str(run.path.parent)), "port=0", before=busy)
+    try:
+        process.stdout.readline()
+        assert process.stdout.readline() == "within HDF5\n"
+        process.send_signal(2)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(2)
+        rest, _ = process.communicate(timeout=30)
+        assert process.returncode == 130, rest
+        assert "Traceback" not in rest
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_taken_port_says_what_to_do(runs_dir):

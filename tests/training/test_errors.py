@@ -68,8 +68,24 @@ def test_mistakes_in_yaml(text, expected, packages, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])
-def test_evaluation_needs_a_checkpoint(command, packages, capsys):
-    assert "--ckpt-path" in mistake([command, "--data.path", str(packages)], capsys)
+def test_evaluation_needs_a_checkpoint_whether_it_has_data_or_settings(command, packages, tmp_path, capsys):
+    config = tmp_path / "settings.yaml"
+    config.write_text(f"data: {{path: {packages}}}")
+    for given in ([], ["--data.path", str(packages)], ["--config", str(config)]):
+        assert "--ckpt-path" in mistake([command, *given], capsys)
+        for absent in (["--ckpt-path", "nowhere.ckpt"], ["--ckpt-path=nowhere.ckpt"]):
+            assert mistake([command, *absent, *given], capsys) == "error: there is no checkpoint nowhere.ckpt\n"
+
+
+def test_a_checkpoint_may_be_named_in_the_settings(fit, tmp_path, capsys):
+    run_dir = fit("--trainer.max_epochs", "1")
+    config = tmp_path / "settings.yaml"
+    config.write_text(
+        (run_dir / "config.yaml").read_text().replace("ckpt_path: null", "")
+        + f"ckpt_path: {run_dir}/checkpoints/last.ckpt\n"
+    )
+    main(["validate", "--config", str(config)])
+    assert "val_accuracy" in capsys.readouterr().out
 
 
 def test_a_file_that_is_no_checkpoint(packages, tmp_path, capsys):

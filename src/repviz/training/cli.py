@@ -2,10 +2,8 @@
 
 import difflib
 import io
-import os
 import sys
 from contextlib import redirect_stderr
-from itertools import pairwise
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -39,7 +37,13 @@ from repviz.training.predictions import PredictionWriter
 from repviz.training.quiet import quieten
 from repviz.training.random_state import RandomState
 from repviz.training.recorded_settings import with_settings_of_checkpoint
-from repviz.training.refusals import as_user_error, with_the_block_named
+from repviz.training.refusals import (
+    as_user_error,
+    no_checkpoint,
+    refuse_data_for_settings,
+    refuse_no_checkpoint,
+    with_the_block_named,
+)
 from repviz.training.runtime import Runtime
 from repviz.version import __version__
 from repviz.weights import checkpoint_at
@@ -236,10 +240,8 @@ class RepvizCLI(LightningCLI):
 
     def _check_checkpoint(self, *, needed: bool = False) -> None:
         path = self._get(self.config, "ckpt_path")
-        if path is None and needed:
-            raise UserError(f"{self.subcommand} needs a trained model: --ckpt-path RUN/checkpoints/best.ckpt")
-        if path is not None and not Path(path).is_file():
-            raise UserError(f"there is no checkpoint {path}")
+        if (path is None and needed) or (path is not None and not Path(path).is_file()):
+            raise no_checkpoint(self.subcommand, path)
 
     def _recorder(self) -> RunRecorder:
         def setting(name: str) -> Any:
@@ -274,7 +276,8 @@ def run(argv: list[str]) -> None:
         UserError: data, settings or folders are not as they must be.
     """
     quieten()
-    _refuse_data_for_settings(argv)
+    refuse_data_for_settings(argv)
+    refuse_no_checkpoint(argv)
     args = with_settings_of_checkpoint(argv)
     usage = f"repviz {argv[0]} [--config FILE]... [--SETTING VALUE]..."
     try:
@@ -298,14 +301,3 @@ def run(argv: list[str]) -> None:
             "the checkpoint is damaged, or holds more than tensors and plain values; repviz writes no such files "
             "and does not read them"
         ) from error
-
-
-def _refuse_data_for_settings(argv: list[str]) -> None:
-    """``--data`` alone would be read as YAML, with an error about the bytes in it."""
-    for word, following in pairwise([*argv, ""]):
-        name, _, value = word.partition("=")
-        path = value or following
-        if name == "--data" and (path.lower().endswith((".npz", ".pkl", ".pickle")) or os.path.isdir(path)):
-            raise UserError(
-                f"--data takes a YAML file of settings; the data themselves are named by --data.path {path}"
-            )

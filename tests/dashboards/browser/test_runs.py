@@ -169,12 +169,15 @@ def test_nothing_is_wider_than_the_window(watched, two, width):
 def test_the_password_is_asked_for_once(browser, two, runs_dir, shots):
     server = make_server(str(runs_dir), "127.0.0.1", 0, password="open sesame")
     threading.Thread(target=run_until_closed, args=[server], daemon=True).start()
-    page = browser.new_page(viewport=SIZE)
-    page.goto(f"{address_of(server, '127.0.0.1')}/?run=20250301_000000&page=log")
+    page, refused = browser.new_page(viewport=SIZE), []
+    page.on("response", lambda answer: answer.status < 400 or refused.append((answer.status, answer.url)))
+    address = address_of(server, "127.0.0.1")
+    page.goto(f"{address}/?run=20250301_000000&page=log")
     page.get_by_label("Password").fill("wrong")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("This is not the password.")
     page.screenshot(path=shots / "login.png")
+    assert refused == [(403, f"{address}/login?run=20250301_000000&page=log")], "only the wrong password is refused"
     page.get_by_label("Password").fill("open sesame")
     page.keyboard.press("Enter")
     expect(page.locator(".config-text")).to_contain_text("lr: 0.1", timeout=SLOW)
