@@ -6,7 +6,7 @@ out of the runs folder is treated as if it were not there.
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -172,27 +172,29 @@ class RunFiles:
 
         One of the whole run stands at the epoch that it goes up to, a damaged one at 0.
         """
-        return {epoch: path for epoch, (path, _) in self.stamped(kind).items()}
+        return {epoch: path for epoch, path, _ in reversed([*self.stamped(kind)])}
 
-    def stamped(self, kind: str, known: Mapping[int, Stamp] | None = None) -> dict[int, tuple[Path, Stamp]]:
-        """``files``, each with what tells one version of it from the next, without the versions that are ``known``."""
-        listing, known, found = self.listing(kind), known or {}, {}
-        for epoch, stamp in listing.artifacts.items():
+    def stamped(self, kind: str, known: Mapping[int, Stamp] | None = None) -> Iterator[tuple[int, Path, Stamp]]:
+        """``files``, newest first, each with what tells one version of it from the next; without those ``known``.
+
+        Of thousands, those that nobody takes cost next to nothing.
+        """
+        listing, known = self.listing(kind), known or {}
+        for epoch, stamp in reversed(listing.artifacts.items()):
             if epoch in known and known[epoch] == stamp:
                 continue
             path = artifact_path(self.path, kind, epoch)
             # Their folder lies where it must: only a link can still lead elsewhere.
             if path.name not in listing.links or is_within(path, self._root):
-                found[self._run_artifact_epoch(kind, stamp) if epoch is artifacts.WHOLE_RUN else epoch] = (path, stamp)
-        return found
+                yield self._run_artifact_epoch(kind, stamp) if epoch is artifacts.WHOLE_RUN else epoch, path, stamp
 
     def told(self, kind: str) -> dict[str, list[Any]]:
         """``epochs`` of the artifacts of ``kind``, and their ``versions``: of thousands, not one is touched for it."""
         listing = self.listing(kind)
         if not listing.links and artifacts.WHOLE_RUN not in listing.artifacts:
             return listing.told
-        known = self.stamped(kind)
-        return {"epochs": list(known), "versions": [version_of(stamp) for _, stamp in known.values()]}
+        found = {epoch: version_of(stamp) for epoch, _, stamp in reversed([*self.stamped(kind)])}
+        return {"epochs": list(found), "versions": list(found.values())}
 
     def _run_artifact_epoch(self, kind: str, stamp: Stamp) -> int:
         def read() -> int:

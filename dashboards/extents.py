@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,16 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True)
 class _Known:
-    """What was seen of one run: which version of each epoch, its boxes, and what holds them all."""
+    """What was seen of one run: which version of each epoch, its boxes, and what holds them all.
+
+    Attributes:
+        there: the listing that it was last compared with.
+    """
 
     stamps: dict[int, Stamp] = field(default_factory=dict)
     of_epoch: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     together: Boxes = field(default_factory=dict)
+    there: Mapping[int | None, Stamp] | None = None
 
 
 class Extents:
@@ -39,26 +44,26 @@ class Extents:
         """The boxes of every epoch known so far; the result is not to be written to."""
         return self._kept(run.path, run.listing(self._kind).artifacts).together
 
-    def look(self, run: RunFiles, seconds: float, at_first: float = 0.0) -> bool:
+    def look(self, run: RunFiles, seconds: float, at_first: float = 0.0, *, only_newer: bool = False) -> bool:
         """Look into epochs that are not known yet, newest first; whether some are left.
 
         Args:
             run: whose maps.
             seconds: how long to go on; at 0 nothing is looked into.
             at_first: the same where none is known yet; the longer of the two counts.
+            only_newer: leave those before the newest one that is known already.
         """
         began = time.monotonic()
         there = run.listing(self._kind).artifacts
         known = self._kept(run.path, there).stamps
         over = began + (seconds if known else max(seconds, at_first))
-        news = run.stamped(self._kind, known)
+        newest = max(known, default=-1)
         found: dict[int, tuple[Stamp, Mapping[str, Any]]] = {}
         left = False
-        for epoch in reversed(news):
-            if time.monotonic() >= over:
+        for epoch, path, stamp in run.stamped(self._kind, known):
+            if (only_newer and epoch < newest) or time.monotonic() >= over:
                 left = True
                 break
-            path, stamp = news[epoch]
             found[epoch] = (stamp, self._boxes_in(path))
             if len(found) == _AT_ONCE:
                 self._kept(run.path, there, found)
@@ -81,6 +86,7 @@ class Extents:
                     known.stamps | {epoch: stamp for epoch, (stamp, _) in found.items()},
                     {**known.of_epoch, **of_epoch},
                     _joined(known.together, of_epoch),
+                    known.there,
                 )
             self._known[path] = known
         return known
@@ -88,11 +94,13 @@ class Extents:
 
 def _still_there(known: _Known, there: Mapping[int | None, Stamp]) -> _Known:
     """``known`` without what is gone or replaced: the box may then be smaller."""
+    if there is known.there:
+        return known
     stamps = {epoch: stamp for epoch, stamp in known.stamps.items() if there.get(epoch) == stamp}
     if len(stamps) == len(known.stamps):
-        return known
+        return replace(known, there=there)
     of_epoch = {epoch: known.of_epoch[epoch] for epoch in stamps}
-    return _Known(stamps, of_epoch, _joined({}, of_epoch))
+    return _Known(stamps, of_epoch, _joined({}, of_epoch), there)
 
 
 def _joined(boxes: Boxes, more: Mapping[int, Mapping[str, Any]]) -> Boxes:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Listing:
     @cached_property
     def digest(self) -> str:
         """Equal for equal listings."""
-        return hashlib.sha1(repr((self.artifacts, self.errors)).encode(), usedforsecurity=False).hexdigest()
+        return hashlib.sha1(repr((self.told, self.errors)).encode(), usedforsecurity=False).hexdigest()
 
     @cached_property
     def told(self) -> dict[str, list[Any]]:
@@ -67,7 +67,15 @@ class Listed:
             return Listing({}, {}, frozenset())
         settled = self._is_settled(path, status.st_mtime_ns)
         stamp = (status.st_mtime_ns, status.st_ino, None if settled else next(self._unsettled))
-        return self._listings.get(path, stamp, lambda: _listing(path), lambda found: _ENTRY_BYTES * (1 + found.n_files))
+        return self._listings.get(
+            path, stamp, lambda: self._list(path, settled), lambda found: _ENTRY_BYTES * (1 + found.n_files)
+        )
+
+    def _list(self, path: Path, settled: bool) -> Listing:
+        """While it may change at any moment each poll lists it anew, and goes by names and numbers alone."""
+        before = self._listings.peek(path)
+        found = _listing(path, None if settled else before)
+        return before if found == before else found  # which has its digest already
 
     def _is_settled(self, path: Path, modified_ns: int) -> bool:
         """Whether every later change of the folder will show in its time.
@@ -85,13 +93,19 @@ class Listed:
         return self._contents.get(path, stamp, read, lambda found: len(str(found)))
 
 
+@lru_cache(maxsize=50_000)
 def version_of(stamp: Stamp) -> str:
     """A stamp as a short text."""
     modified, size, inode = stamp
     return f"{modified:x}-{size:x}-{inode:x}"
 
 
-def _listing(path: Path) -> Listing:
+def _listing(path: Path, before: Listing | None = None) -> Listing:
+    """The folder's files; those of ``before`` that have the same name and inode are taken to be the same.
+
+    An inode's number may have been another file's in between: until the folder is listed again without ``before``.
+    """
+    known = {False: before.artifacts, True: before.errors} if before is not None else {False: {}, True: {}}
     found: dict[bool, dict[int | None, Stamp]] = {False: {}, True: {}}
     links = set()
     try:
@@ -100,13 +114,17 @@ def _listing(path: Path) -> Listing:
                 place = artifacts.place_of(entry.name)
                 if place is None:
                     continue
+                epoch, is_error = place
+                stamp = known[is_error].get(epoch)
+                if stamp is not None and stamp[2] == entry.inode() and not entry.is_symlink():
+                    found[is_error][epoch] = stamp
+                    continue
                 try:
                     status = entry.stat()
                 except OSError:  # gone since it was listed, or a link that leads nowhere
                     continue
                 if entry.is_symlink():
                     links.add(entry.name)
-                epoch, is_error = place
                 found[is_error][epoch] = (status.st_mtime_ns, status.st_size, status.st_ino)
     except (FileNotFoundError, NotADirectoryError):
         pass

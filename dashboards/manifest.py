@@ -19,7 +19,7 @@ from repviz.dashboards.shared import Shared
 from repviz.dashboards.values import values_of
 from repviz.store.hdf5 import DamagedFileError, NewerFormatError
 from repviz.store.listing import best_row
-from repviz.store.metrics_table import METRICS_FILE, Row, read_metrics
+from repviz.store.metrics_table import METRICS_FILE, Lines, Row, read_lines
 from repviz.store.run_folder import RUN_FILE
 from repviz.theme import class_colors
 
@@ -31,7 +31,7 @@ BASELINE = "logistic_regression"
 """The row of ``results.csv`` that curves are compared with."""
 _SHOWN_ERRORS = 20
 _LOOK_SECONDS, _LOOK_ON_SECONDS = 0.2, 0.02
-"""How long the first poll, and each later one, may look into maps that are not known yet; none waits for the rest."""
+"""How long the first poll may look into maps that are not known yet, and each later one into newer ones."""
 
 
 class Manifests:
@@ -49,6 +49,7 @@ class Manifests:
         self._tables = FileCache(64_000_000)
         self._ended = BoundedCache(32_000_000)
         self._told = BoundedCache(64_000_000)
+        self._news = BoundedCache(8_000_000)
         self._lock = threading.Lock()
 
     def of_runs(self) -> list[dict[str, Any]]:
@@ -103,20 +104,21 @@ class Manifests:
 
         All of it where that one is no longer remembered.
         """
-        before, after = (self._told.peek(name) for name in (signature, content["signature"]))
-        return content if before is None or after is None else since(*before, *after)
+
+        def news() -> dict[str, Any]:
+            before, after = (self._told.peek(name) for name in (signature, content["signature"]))
+            return content if before is None or after is None else since(*before, *after)
+
+        # Pages that poll once a second know the same and lack the same.
+        return self._news.get((signature, content["signature"]), None, news, lambda found: len(repr(found)))
 
     def rows(self, run: RunFiles) -> list[Row]:
         """Rows of the metrics table, read again only when the file has changed."""
         path = run.metrics_file()
         if path is None:
             return []
-        return self._tables.get(path, self._read_rows, lambda rows: 400 * len(rows))
-
-    def _read_rows(self, path: Path) -> list[Row]:
-        """Rows that are as they were stay the same objects, which all that was told of the run share."""
-        rows, before = read_metrics(path.parent), self._tables.peek(path) or []
-        return [old if old == new else new for old, new in zip(before, rows, strict=False)] + rows[len(before) :]
+        # Rows that are as they were stay the same objects, which all that was told of the run share.
+        return self._tables.get(path, lambda _: read_lines(path.parent, self._tables.peek(path)), _table_bytes)[1]
 
     def frame(self, run: RunFiles, method: str, epoch: int) -> bytes:
         """The frame of one method at ``epoch``.
@@ -169,7 +171,11 @@ class Manifests:
         return {"epochs": [row["epoch"] for row in rows], "version": version}, rows
 
     def _values(self, run: RunFiles, kind: str, newest: int) -> list[dict[str, str]]:
-        """What the newest artifact of a kind knows of every point of the sample."""
+        """What the newest artifact of a kind knows of every point of the sample.
+
+        As of the artifact before it, until the next poll: from epoch to epoch it hardly ever changes, and every epoch
+        would be waited for.
+        """
         try:
             path = run.artifact(kind, newest)
             version = path, stamp_of(path)
@@ -177,15 +183,22 @@ class Manifests:
             return []
         with self._lock:
             known = self._listed.get((run.path, kind))
-        if known is not None and known[0] == version:
-            return known[1]
-        try:
-            found = values_of(path)
-        except (*UNREADABLE, FileNotFoundError):
-            found = []  # whoever asks for the values is told why
+
+        def list_them() -> bool:
+            try:
+                found = values_of(path)
+            except (*UNREADABLE, FileNotFoundError):
+                found = []  # whoever asks for the values is told why
+            with self._lock:
+                self._listed[run.path, kind] = (version, found)
+            return False
+
+        if known is None:
+            list_them()
+        elif known[0] != version:
+            self._looking_on.go_on((run.path, kind), list_them)
         with self._lock:
-            self._listed[run.path, kind] = (version, found)
-        return found
+            return self._listed[run.path, kind][1]
 
     def _baseline(self, run: RunFiles, content: dict[str, Any]) -> dict[str, float] | None:
         try:
@@ -202,7 +215,7 @@ class Manifests:
 
     def _extents_of(self, run: RunFiles) -> Boxes:
         """Boxes of the maps that are known; of those that are not, only what is new is waited for."""
-        if self._extents.look(run, _LOOK_ON_SECONDS, at_first=self._look_seconds):
+        if self._extents.look(run, _LOOK_ON_SECONDS, at_first=self._look_seconds, only_newer=True):
             self._looking_on.go_on(run.path, lambda: self._extents.look(run.at_one_moment(), _LOOK_ON_SECONDS))
         return self._extents.of_run(run)
 
@@ -212,6 +225,10 @@ class Manifests:
             return {h["method"]: dict(zip(h["layers"], h["extents"], strict=True)) for h in headers}
         except (*UNREADABLE, FileNotFoundError):
             return {}  # whoever asks for the frame is told why
+
+
+def _table_bytes(table: Lines) -> int:
+    return sum(400 + len(line) for line in table[0])
 
 
 def _content_bytes(told: tuple[dict[str, Any], list[Row]]) -> int:

@@ -1,5 +1,6 @@
 """Data for the pages' scripts: what there is as JSON, maps as binary frames, one sample's text on demand."""
 
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -52,7 +53,7 @@ def data_routes(
     def metrics(run: str) -> Response:
         rows = manifests.rows(catalog.find(run))[request.args.get("from", 0, type=int) :]
         # A loss that has become infinite is a number in the table, but not in JSON.
-        return jsonify([{k: v if np.isfinite(v) else None for k, v in row.items()} for row in rows])
+        return jsonify([{k: v if math.isfinite(v) else None for k, v in row.items()} for row in rows])
 
     @routes.get("/runs/<run>/frames/<method>/<int:epoch>")
     def frame(run: str, method: str, epoch: int) -> Response:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from waitress.server import BaseWSGIServer, MultiSocketServer
 
 _THREADS = 8
+_SWITCH_SECONDS = 5e-4
+"""How long a thread may compute while others wait for the interpreter: an answer waits for it at every file it reads.
+"""
 _READING = ("repviz-", "waitress-")
 """How threads are called that read artifacts."""
 
@@ -44,6 +47,7 @@ def dashboard(
     Raises:
         UserError: the folder, the host or the port cannot be used; the message says what to do.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server = make_server(runs_dir, host, port, password=password, read_only=read_only)
     address = address_of(server, host)
     _say(f"repviz dashboard: {address}  (runs in {Path(runs_dir).resolve()}; Ctrl+C ends it)")

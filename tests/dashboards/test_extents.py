@@ -112,3 +112,16 @@ def test_what_two_threads_find_at_once_is_kept(maps, monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: float(len(maps.seen)))
     maps.box(seconds=3.5)  # over once the other one has looked at three
     assert maps.box(seconds=0) == [-3.0, 1.0, -4.0, 2.0]
+
+
+def test_a_poll_leaves_maps_before_the_newest_known_one_to_others(maps):
+    maps.write(1)
+    assert not maps.extents.look(maps.run, 10.0, only_newer=True)
+    for epoch in (0, 2):
+        maps.write(epoch)
+    assert maps.extents.look(maps.run, 10.0, only_newer=True), "epoch 0 is left"
+    assert maps.seen == [1, 2]
+    assert maps.extents.of_run(maps.run)["pca"]["input"] == [-3.0, 1.0, -4.0, 2.0]
+    maps.box()
+    assert maps.seen == [1, 2, 0]
+    assert not maps.left

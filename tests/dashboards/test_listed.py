@@ -16,9 +16,9 @@ class Folder:
         self.path, self.listings, self.n, self.now = path, Listed(), 0, 1_000.0
         really = listed._listing
 
-        def counted(path):
+        def counted(*given):
             self.n += 1
-            return really(path)
+            return really(*given)
 
         monkeypatch.setattr(listed, "_listing", counted)
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
@@ -70,3 +70,32 @@ def test_a_file_server_with_another_clock_is_waited_for_by_ones_own(folder, ahea
     listings = folder.n
     folder.epochs()
     assert folder.n == listings
+
+
+def test_what_has_an_inode_of_before_is_seen_as_new_once_the_folder_is_at_rest(folder):
+    """As where a file was replaced twice between two polls: file systems give numbers again."""
+    folder.add(0, 1_000.5)
+    folder.add(1, 1_000.5)
+    folder.now = 1_001.0
+    before = folder.listings.folder(folder.path)
+    folder.now = 1_002.0
+    before = folder.listings.folder(folder.path)
+    (folder.path / "epoch_000000.h5").write_text("another, under the number of the one before")
+    folder.add(2, 1_003.5)
+    quick = folder.listings.folder(folder.path)
+    assert list(quick.artifacts) == [0, 1, 2]
+    assert quick.artifacts[0] == before.artifacts[0]
+    folder.now += 0.2
+    rested = folder.listings.folder(folder.path)
+    assert rested.artifacts[0] != before.artifacts[0]
+    assert rested.artifacts[1] == before.artifacts[1]
+    assert rested.digest != quick.digest
+
+
+def test_a_file_that_replaces_one_is_seen_at_once(folder):
+    folder.add(0, 1_000.5)
+    before = folder.listings.folder(folder.path).artifacts[0]
+    (folder.path / ".new").write_text("")
+    os.replace(folder.path / ".new", folder.path / "epoch_000000.h5")
+    os.utime(folder.path, ns=(0, int(1_000.6 * 1e9)))
+    assert folder.listings.folder(folder.path).artifacts[0] != before

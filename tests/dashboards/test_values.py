@@ -1,5 +1,7 @@
 """Numbers of single points as the page gets them, against the artifacts that they come from."""
 
+import time
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -54,6 +56,24 @@ def test_what_the_newest_artifact_knows_is_kept_of_no_other(runs_dir, make_run):
         run.write_epoch(epoch)
         assert manifests.of_run(catalog.find(run.path.name))["values"]["prediction"]
     assert len(manifests._listed) == len(BOTH)
+
+
+def test_what_another_artifact_knows_is_listed_without_that_a_poll_waits_for_it(runs_dir, make_run):
+    catalog = Catalog(runs_dir)
+    manifests, run = Manifests(catalog, FileCache(10_000_000)), make_run(epochs=0, n=30)
+
+    def listed():
+        return [value["name"] for value in manifests.of_run(catalog.find(run.path.name))["values"].get("mine", [])]
+
+    for epoch, name in enumerate(("age", "size")):
+        write_artifact(run.path, "mine", epoch, xr.Dataset({name: ("sample", np.arange(30.0))}), step=50, version=1)
+        if epoch == 0:
+            assert listed() == ["age"]
+    deadline = time.monotonic() + 30
+    while listed() != ["size"]:
+        assert listed() in (["age"], ["size"])
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_any_kind_that_knows_something_of_every_point_is_listed_with_its_units(client, make_run):

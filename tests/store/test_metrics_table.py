@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from repviz.store.metrics_table import COLUMNS, METRICS_FILE, MetricsTable, read_metrics, write_metrics
+from repviz.store.metrics_table import COLUMNS, METRICS_FILE, MetricsTable, read_lines, read_metrics, write_metrics
 
 
 def test_gaps_stay_gaps_and_numbers_stay_exact(tmp_path):
@@ -46,3 +46,31 @@ def test_no_table_has_no_rows_and_a_damaged_one_is_an_error(tmp_path):
     (tmp_path / METRICS_FILE).write_text("epoch,val_loss\n1,abc\n")
     with pytest.raises(ValueError, match="abc"):
         read_metrics(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "how", ["one more", "one fewer", "another in between", "another column", "an empty line", "none"]
+)
+def test_a_table_read_again_is_as_if_it_was_read_for_the_first_time(tmp_path, how):
+    rows = [{"epoch": n, "step": 7 * n, "val_loss": 1 / (n + 1)} for n in range(4)]
+    write_metrics(tmp_path, rows)
+    before = read_lines(tmp_path)
+    match how:
+        case "one more":
+            write_metrics(tmp_path, [*rows, {"epoch": 4, "step": 28}])
+        case "one fewer":
+            write_metrics(tmp_path, rows[:-1])
+        case "another in between":
+            write_metrics(tmp_path, [*rows[:1], rows[1] | {"val_loss": 0.5}, *rows[2:]])
+        case "another column":
+            write_metrics(tmp_path, [*rows, {"epoch": 4, "step": 28, "mine": 1.0}])
+        case "an empty line":
+            path = tmp_path / METRICS_FILE
+            path.write_text("\n".join([*path.read_text().splitlines()[:2], "", "9,63"]) + "\n")
+    again = read_lines(tmp_path, before)
+    assert again == read_lines(tmp_path)
+    assert again[1] == read_metrics(tmp_path)
+    if how not in ("another column", "an empty line"):
+        assert sum(new is old for old, new in zip(before[1], again[1], strict=False)) >= 3, (
+            "the others are as they were"
+        )

@@ -12,6 +12,7 @@ import datetime
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,7 @@ def read_artifact(run_dir: Path, kind: str, epoch: int | None, names: Iterable[s
     return read_dataset(artifact_path(run_dir, kind, epoch), names)
 
 
+@lru_cache(maxsize=20_000)
 def place_of(name: str) -> tuple[int | None, bool] | None:
     """Epoch (``WHOLE_RUN`` for that of the run) of a file in a kind's folder, and whether it is an error; else None."""
     if name in _OF_RUN:

@@ -25,6 +25,8 @@ COLUMNS = (
 )
 
 Row = dict[str, float]
+Lines = tuple[list[str], list[Row]]
+"""What a table is written as, and what it says."""
 
 
 class MetricsTable:
@@ -63,13 +65,32 @@ def read_metrics(run_dir: Path) -> list[Row]:
     Raises:
         ValueError: a cell is not a number.
     """
+    return read_lines(run_dir)[1]
+
+
+def read_lines(run_dir: Path, before: Lines | None = None) -> Lines:
+    """Lines of the file, with its header, and its rows, as ``read_metrics`` gives them.
+
+    A row whose line is as in ``before`` is taken from there: one more row of thousands costs one.
+    """
     try:
-        text = (Path(run_dir) / METRICS_FILE).read_text("utf-8")
+        lines = list(io.StringIO((Path(run_dir) / METRICS_FILE).read_text("utf-8")))
     except FileNotFoundError:
-        return []
+        return [], []
+    known, rows = before or ([], [])
+    if known[:1] != lines[:1] or len(rows) != len(known) - 1:  # another header, or lines that are no rows
+        return lines, _parsed(lines)
+    news = [k for k, line in enumerate(lines) if k >= len(known) or line != known[k]]
+    made = dict(zip(news, parsed := _parsed([lines[0], *(lines[k] for k in news)]), strict=False))
+    if len(parsed) != len(news):  # an empty line, say, is none
+        return lines, _parsed(lines)
+    return lines, [made[k] if k in made else rows[k - 1] for k in range(1, len(lines))]
+
+
+def _parsed(lines: Iterable[str]) -> list[Row]:
     return [
         {name: int(cell) if name in ("epoch", "step") else float(cell) for name, cell in row.items() if cell}
-        for row in csv.DictReader(io.StringIO(text))
+        for row in csv.DictReader(lines)
     ]
 
 
