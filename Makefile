@@ -20,8 +20,6 @@ RUNS ?= runs
 CONFIG ?= configs/concat.yaml
 PORT ?= 8050
 WORKERS ?= 3
-# Tests of readers whose promise is about 10,000 mutants.
-MUTATED := tests/data/test_npz_members.py tests/data/test_unpickling.py
 ARGS ?=
 # Benchmarks, or mutations, to run; all of them when none is named.
 ONLY ?=
@@ -73,9 +71,10 @@ endif
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# The promises of docs/trust.md, as often as they are made there, and none left out for want of a tool; hours.
+# Every test, also those that take long beside one like it, and the promises of docs/trust.md as often as they are made
+# there, none left out for want of a tool; hours.
 soak: $(VENV)/.dev
-	REPVIZ_SOAK=1 REPVIZ_REQUIRE=chromium,dask$(if $(CAIRO),$(comma)scenes) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/reliability $(MUTATED) $(ARGS)
+	REPVIZ_SOAK=1 REPVIZ_REQUIRE=chromium,dask$(if $(CAIRO),$(comma)scenes) OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
 
 # In a copy of the tree; a quarter of an hour.
 mutations: $(VENV)/.dev

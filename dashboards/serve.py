@@ -18,7 +18,7 @@ from repviz.errors import UserError
 if TYPE_CHECKING:
     from waitress.server import BaseWSGIServer, MultiSocketServer
 
-_THREADS = 8
+_THREADS = 16
 _SWITCH_SECONDS = 5e-4
 """How long a thread may compute while others wait for the interpreter: an answer waits for it at every file it reads.
 """

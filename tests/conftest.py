@@ -1,10 +1,12 @@
-"""What all tests share: the real sample of data, and tools that may be required."""
+"""What all tests share: the real sample of data, tools that may be required, and how often a promise is tested: a
+little with ``make test``, as often as it is made with ``make soak``.
+"""
 
 import importlib.util
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LONG = ("reliability", "dashboards/browser", "background", "training", "callbacks", "offline", "exports")
 """Folders under ``tests`` with the longest files: they come first, so that what is left for the end is short."""
+
+SOAK = bool(os.environ.get("REPVIZ_SOAK"))
+soaking = pytest.mark.skipif(not SOAK, reason="with make soak")
+"""Marks what takes too long for ``make test``, where something like it is tested."""
 
 _HEARD_BY = pytest.StashKey[dict[signal.Signals, object]]()
 
@@ -43,6 +49,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     if after != before:
         pytest.fail(f"it has left other handlers of signals behind: {after}; before it there were {before}")
     return done
+
+
+@pytest.fixture(scope="session")
+def times() -> Callable[[int, int], int]:
+    """``times(few, many)``: the second with ``make soak``."""
+    return lambda few, many: many if SOAK else few
 
 
 @pytest.fixture(scope="session")

@@ -125,11 +125,11 @@ def test_a_run_with_the_shipped_settings_its_checks_and_its_exports(plain, attem
         "--model.hidden_dims", "[16]", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu",
         "--sample.size", "200", "--landscape.resolution", "11",
     ]  # fmt: skip
-    repviz(plain, fit, ["verify", "--runs-dir", runs], ["data", "inspect", str(packages)])
+    newest = ["--runs-dir", runs]
+    looks = [[command, *newest] for command in ("verify", "runs", "diagnose")]
+    exports = [["export", what, *newest] for what in ("report", "video", "npz")]
+    said = repviz(plain, fit, ["data", "inspect", str(packages)], *looks, *exports)
     (run,) = (tmp_path / "runs").iterdir()
-    of_run = ["--run-dir", str(run)]
-    exports = [["export", what, *of_run] for what in ("report", "video", "npz")]
-    said = repviz(plain, ["runs", "--runs-dir", runs], ["diagnose", *of_run], *exports)
     assert said.count(run.name) > len(exports)
     assert {path.name for path in run.glob("exports/*")} >= {"report.html", "npz", "curves.mp4"}, said
     assert not attempts.exists(), attempts.read_text()

@@ -1,20 +1,16 @@
 """Looking beside training: the same numbers, the same weights, and nothing that happens there reaches training."""
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 import xarray as xr
 
 import repviz
-from repviz.background.pending import pending_epochs
 from repviz.cli import main
-from tests.training.conftest import SMALL, fit, same_weights, start, weights  # noqa: F401
-from tests.training.slowly import SLOWLY
+from tests.training.conftest import SMALL, fit, same_weights, weights  # noqa: F401
 
 POINTS = ["--sample.size", "150", "--sample.excluded", "20"]
 QUICK = ["--projection.enabled", "false", "--similarity.enabled", "true", "--geometry.enabled", "true"]
@@ -71,33 +67,6 @@ def test_a_script_without_a_guard_and_with_a_model_of_its_own(packages, tmp_path
     (run_dir,) = (tmp_path / "runs").iterdir()
     assert repviz.open_run(run_dir).epochs("similarity") == [0, 1]
     assert ran.read_text().splitlines() == ["script runs"]
-
-
-def started_and_seen(start, packages, tmp_path):  # noqa: F811
-    """A long run of slow epochs, as soon as the first of them has been looked at; process and run folder."""
-    options = ["--data.path", str(packages), *[o for o in SMALL if o not in ("--diagnostics", "off")], *POINTS, *QUICK]
-    slow = [*SLOWLY, "--data.batch_size", "32", "--early_stopping.enabled", "false", "--trainer.max_epochs", "500"]
-    process = start("fit", "--runs-dir", str(tmp_path), *options, *slow)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("*/artifacts/similarity/*.h5")):
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    (run_dir,) = tmp_path.iterdir()
-    return process, run_dir
-
-
-def test_ctrl_c_ends_training_and_what_waits_is_computed_by_diagnose(start, packages, tmp_path):  # noqa: F811
-    process, run_dir = started_and_seen(start, packages, tmp_path)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
-    run = repviz.open_run(run_dir)
-    assert run.info()["state"] == "stopped", output
-    assert "repviz diagnose" in output
-    waiting = pending_epochs(run_dir)[:2]
-    main(["diagnose", "--run-dir", str(run_dir), "--epochs", ",".join(map(str, waiting))])
-    assert set(waiting) <= set(run.epochs("geometry"))
-    assert not set(waiting) & set(pending_epochs(run_dir))
 
 
 def test_a_skipped_epoch_is_recorded(fit):  # noqa: F811

@@ -38,6 +38,7 @@ def test_the_obvious_way_is_training_and_looking(monkeypatch, tmp_path):
         return (20.0 if "inline" in options else 5.0), Path(tmp_path), None
 
     monkeypatch.setattr(whole_run, "fit", fit)
+    monkeypatch.setattr(whole_run, "load", lambda: None)
     monkeypatch.setattr(whole_run, "obvious", lambda run_dir, epochs: 115.0)
     assert whole_run.main(["--results", str(tmp_path)]) == MET
     (row,) = read(tmp_path / "whole_run.json").rows

@@ -12,6 +12,7 @@ from repviz.diagnostics.diagnostic import Diagnostic
 from repviz.diagnostics.registry import all_classes
 from repviz.run import Run, open_run
 from repviz.store.metrics_table import COLUMNS
+from tests.conftest import soaking
 from tests.training.conftest import _one_thread, fit, same_weights, weights  # noqa: F401
 
 POINTS = ["--sample.size", "150", "--sample.excluded", "20", "--trainer.max_epochs", "2"]
@@ -52,7 +53,7 @@ def read_tensorboard(folder) -> dict[tuple[str, int], float]:
     return {(tag, event.step): event.value for tag in tags for event in events.Scalars(tag)}
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["inline", pytest.param("background", marks=soaking)])
 def test_both_loggers_get_what_the_artifacts_hold(fit, tmp_path, mode):  # noqa: F811
     loggers = [
         {"class_path": name, "init_args": {"save_dir": str(tmp_path / name)}}

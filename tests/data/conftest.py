@@ -1,4 +1,4 @@
-"""How often files are mutated: a little with ``make test``, as often as it is promised with ``make soak``."""
+"""Reading most pickled tables in this process."""
 
 import pytest
 
@@ -6,7 +6,6 @@ from repviz.data import pickles
 from repviz.data.pickle_frames import read_frame
 from repviz.data.pickle_names import RefusedPickle
 from repviz.data.unpickling import PickledTable, TableUnpickler, read_table
-from tests.reliability.conftest import times  # noqa: F401
 
 
 @pytest.fixture

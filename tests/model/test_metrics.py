@@ -257,7 +257,8 @@ def one_rank(rank, folder):
 
 
 def test_two_processes_with_unequal_shares_give_the_numbers_of_one(tmp_path):
-    mp.spawn(partial(one_rank, folder=str(tmp_path)), nprocs=2)
+    # Forked, not spawned: what they need is imported already.
+    mp.start_processes(partial(one_rank, folder=str(tmp_path)), nprocs=2, start_method="fork")
     ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
     logits, labels = rows()
     criterion = make_criterion(class_weights=torch.linspace(0.1, 3, N_CLASSES, dtype=torch.float64))

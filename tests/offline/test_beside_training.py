@@ -12,6 +12,7 @@ from repviz.background.pending import pending_epochs
 from repviz.cli import main
 from repviz.store.checkpoint_paths import checkpoint_epochs
 from repviz.store.run_folder import read_run_file
+from tests.conftest import soaking
 from tests.reliability.scripts import children_of, wait_for
 from tests.training.conftest import SMALL, fit, start  # noqa: F401
 from tests.training.slowly import SLOWLY
@@ -20,6 +21,7 @@ KINDS = ["prediction", "similarity"]
 OPTIONS = ["--only", ",".join(KINDS), "--threads", "1"]
 
 
+@soaking
 def test_diagnosing_beside_training_gives_the_numbers_of_afterwards(start, packages, tmp_path):  # noqa: F811
     runs_dir = tmp_path / "runs"
     process = start(

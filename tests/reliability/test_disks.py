@@ -20,7 +20,7 @@ from repviz.cli import main
 from repviz.store.checkpoint_paths import checkpoint_epochs
 from repviz.store.metrics_table import MetricsTable, read_metrics
 from repviz.store.run_folder import write_run_file
-from tests.reliability.conftest import soaking
+from tests.conftest import soaking
 from tests.training.conftest import SMALL, _one_thread, fit, same_weights, weights  # noqa: F401
 
 EPOCHS = 6

@@ -23,7 +23,7 @@ from repviz.data.messages import DataError
 from repviz.data.npz import write_npz
 from repviz.store.metrics_table import read_metrics
 from repviz.training.checkpoint_io import DurableCheckpointIO
-from tests.reliability.conftest import soaking
+from tests.conftest import soaking
 from tests.reliability.files import WRITERS, arrays, number_of_arrays
 from tests.training.conftest import fit, same_weights, weights  # noqa: F401
 

@@ -15,7 +15,7 @@ from repviz.background.pending import pending_epochs
 from repviz.cli import main
 from repviz.store.checkpoint_paths import checkpoint_epochs
 from repviz.store.metrics_table import read_metrics
-from tests.reliability.conftest import soaking
+from tests.conftest import soaking
 from tests.training.conftest import SMALL, _one_thread, same_weights, weights  # noqa: F401
 
 CALLS = {

@@ -22,7 +22,7 @@ from repviz.data.datamodule import EmbeddingDataModule
 from repviz.figures import registry
 from repviz.figures.view import View
 from repviz.store.metrics_table import read_metrics
-from tests.reliability.conftest import soaking
+from tests.conftest import soaking
 from tests.training.conftest import _one_thread  # noqa: F401
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -87,7 +87,12 @@ def test_its_pictures_are_drawn(run_dir, found):
     assert drawn == {kind for kind, _ in found}
 
 
-@pytest.mark.parametrize("run_dir", [pytest.param("format1", marks=soaking), "format2"], indirect=True)
+OLDEST_WITH_SOAK = pytest.mark.parametrize(
+    "run_dir", [pytest.param("format1", marks=soaking), "format2"], indirect=True
+)
+
+
+@OLDEST_WITH_SOAK
 def test_the_dashboard_serves_it(run_dir, found):
     client, name = create_app(run_dir.parent).server.test_client(), run_dir.name
     manifest = client.get(f"/data/runs/{name}/manifest").json
@@ -97,6 +102,7 @@ def test_the_dashboard_serves_it(run_dir, found):
         assert client.get(f"/data/runs/{name}/{path}").status_code == 200
 
 
+@OLDEST_WITH_SOAK
 def test_what_is_missing_is_computed_from_its_checkpoints(run_dir):
     run = repviz.open_run(run_dir)
     whole = run.read("geometry", 1)
@@ -105,6 +111,7 @@ def test_what_is_missing_is_computed_from_its_checkpoints(run_dir):
     xr.testing.assert_allclose(run.read("geometry", 1), whole, rtol=1e-4, atol=1e-5)
 
 
+@OLDEST_WITH_SOAK
 def test_it_is_gone_on_with(run_dir, tmp_path):
     own = shutil.copytree(run_dir, tmp_path / run_dir.name)
     last = ["--config", str(own / "config.yaml"), "--ckpt-path", str(own / "checkpoints" / "last.ckpt")]

@@ -16,6 +16,7 @@ from repviz.store.artifacts import epochs
 from repviz.store.checkpoint_paths import checkpoint_epochs
 from repviz.store.listing import table
 from repviz.store.metrics_table import read_metrics
+from tests.conftest import soaking
 from tests.reliability.scripts import children_of, lives, wait_for
 from tests.reliability.test_signals import LIMIT, LOOKING, begun
 from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401
@@ -74,6 +75,7 @@ def check_equal(run_dir: Path, reference: Path) -> None:
             xr.testing.assert_equal(run.read(kind, epoch), other.read(kind, epoch))
 
 
+@soaking
 def test_killed_resumed_and_diagnosed(start, fit, packages, tmp_path, times):  # noqa: F811
     moments = random.Random(0)
     process, run_dir = begun(start, packages, tmp_path, *MAPS)

@@ -10,7 +10,7 @@ import xarray as xr
 import repviz
 from repviz.background.pending import pending_epochs
 from repviz.cli import main
-from tests.reliability.conftest import soaking
+from tests.conftest import soaking
 from tests.reliability.scripts import children_of, wait_for
 from tests.reliability.test_signals import LIMIT, LOOKING, begun
 from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401

@@ -8,7 +8,7 @@ import pytest
 
 import repviz
 from repviz.store.metrics_table import read_metrics
-from tests.reliability.conftest import soaking
+from tests.conftest import soaking
 from tests.reliability.scripts import children_of, end, lives, only_run, script, wait_for  # noqa: F401
 
 TWO = 'devices=2, strategy=DDPStrategy(process_group_backend="gloo")'

@@ -15,7 +15,7 @@ from repviz.background.pending import pending_epochs
 from repviz.callbacks.recorder import RunRecorder
 from repviz.cli import main
 from repviz.store.metrics_table import read_metrics
-from tests.reliability.conftest import soaking
+from tests.conftest import soaking
 from tests.reliability.scripts import children_of, only_run, script, wait_for, words_of  # noqa: F401
 from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401
 from tests.training.slowly import SLOWLY
@@ -84,7 +84,7 @@ def test_what_still_waits_is_said_and_diagnose_computes_it(start, packages, tmp_
     os.kill(worker, signal.SIGSTOP)
     there = len(pending_epochs(run_dir))
     wait_for(process, lambda: len(pending_epochs(run_dir)) > there + 2)
-    output, seconds = ended(process, signal.SIGTERM)
+    output, seconds = ended(process, signal.SIGINT)
     assert seconds < LIMIT
     assert not Path(f"/proc/{worker}").exists()
     waiting, run = pending_epochs(run_dir), repviz.open_run(run_dir)

@@ -18,7 +18,7 @@ from repviz.atomic import TEMPORARY_SUFFIX
 from repviz.background.pending import pending_epochs
 from repviz.store.config_file import read_config
 from repviz.store.metrics_table import read_metrics
-from tests.reliability.conftest import soaking
+from tests.conftest import soaking
 from tests.reliability.scripts import end
 from tests.reliability.test_at_once import start
 from tests.reliability.test_signals import LOOKING, SMALL

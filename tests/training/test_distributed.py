@@ -11,6 +11,7 @@ import repviz
 from repviz.cli import main
 from repviz.data.converting import convert
 from repviz.store.metrics_table import read_metrics
+from tests.conftest import soaking
 from tests.training.conftest import SMALL, starting
 
 TWO = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
@@ -39,24 +40,31 @@ def two(packages, tmp_path_factory) -> Path:
     return run_dir
 
 
-def test_two_processes_that_stream_train_measure_and_predict_as_one_in_memory(two, packages, start, tmp_path, capsys):
+ONE = ["--trainer.devices", "1", "--trainer.strategy", "auto", "--data.loading", "memory"]
+
+
+def test_two_processes_that_stream_train_and_measure_as_one_in_memory(two, packages, capsys):
     info = repviz.open_run(two).info()
     assert (info["state"], info["world_size"]) == ("finished", 2)
     rows = read_metrics(two)
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     assert rows[2]["step"] == 2 * 4  # 1,600 rows for each, in batches of 512
 
-    last = ["--ckpt-path", str(two / "checkpoints" / "last.ckpt")]
-    one = ["--trainer.devices", "1", "--trainer.strategy", "auto"]
-    one += ["--data.path", str(packages), "--data.loading", "memory"]
     capsys.readouterr()
-    main(["validate", *last, *one])
+    main(["validate", *last(two), *ONE, "--data.path", str(packages)])
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("val", "excl")))
     for name, value in printed.items():
         assert float(value) == pytest.approx(rows[2][name], abs=6e-5), name
 
-    finish(start("predict", *last, "--out", str(tmp_path / "two.npz")))
-    main(["predict", *last, *one, "--out", str(tmp_path / "one.npz")])
+
+def last(run_dir: Path) -> list[str]:
+    return ["--ckpt-path", str(run_dir / "checkpoints" / "last.ckpt")]
+
+
+@soaking
+def test_two_processes_that_stream_predict_as_one_in_memory(two, packages, start, tmp_path):
+    finish(start("predict", *last(two), "--out", str(tmp_path / "two.npz")))
+    main(["predict", *last(two), *ONE, "--data.path", str(packages), "--out", str(tmp_path / "one.npz")])
     a, b = np.load(tmp_path / "one.npz"), np.load(tmp_path / "two.npz")
     np.testing.assert_array_equal(a["id"], b["id"])
     np.testing.assert_allclose(a["probability"], b["probability"], rtol=1e-4, atol=1e-7)

@@ -10,6 +10,7 @@ from repviz.background.pending import pending_epochs, put
 from repviz.cli import main
 from repviz.store.artifacts import write_error
 from repviz.store.metrics_table import read_metrics
+from tests.conftest import soaking
 from tests.training.conftest import same_weights, weights
 
 POINTS = ["--sample.size", "100", "--sample.excluded", "0", "--projection.enabled", "false"]
@@ -28,7 +29,7 @@ def go_on(run, checkpoint: str, *options: str) -> None:
     )
 
 
-@pytest.mark.parametrize("mode", ["background", "inline"])
+@pytest.mark.parametrize("mode", [pytest.param("background", marks=soaking), "inline"])
 def test_a_run_that_branches_off_is_looked_at_from_where_it_begins(fit, mode):
     run = repviz.open_run(fit("--trainer.max_epochs", "2", *POINTS))
     go_on(run, "epoch_000001.ckpt", "--diagnostics", mode)

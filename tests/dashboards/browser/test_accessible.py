@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from repviz.store.artifacts import write_error
+from tests.conftest import soaking
 from tests.dashboards.browser.accessibility import Findings
 from tests.dashboards.browser.watching import PLOTLY_WARNS, SLOW, state, wait_for_maps
 
@@ -28,7 +29,9 @@ def test_pages_have_names_roles_and_contrast_and_no_control_for_the_mouse_alone(
 
 
 @pytest.mark.parametrize(
-    ("watched", "name"), [("light", "20250117_000000"), ("dark", "20250118_000000")], indirect=["watched"]
+    ("watched", "name"),
+    [("light", "20250117_000000"), pytest.param("dark", "20250118_000000", marks=soaking)],
+    indirect=["watched"],
 )
 def test_so_have_problems_dialogs_and_what_is_empty(watched, name, make_run):
     run = make_run(name, epochs=2, n=80, state="failed", layers=("input", "logits"))

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from repviz.store.artifacts import artifact_path, write_error
+from tests.conftest import soaking
 from tests.dashboards.browser.accessibility import Findings
 from tests.dashboards.browser.conftest import LANDSCAPES
 from tests.dashboards.browser.watching import PLOTLY_WARNS, SLOW, state
@@ -64,7 +65,7 @@ def wait_until_cards_are_filled(page):
     )
 
 
-@pytest.mark.parametrize("watched", ["light", "dark"], indirect=True)
+@pytest.mark.parametrize("watched", ["light", pytest.param("dark", marks=soaking)], indirect=True)
 def test_every_page_draws_at_the_first_a_middle_and_the_last_epoch(watched, complete, shots):
     watched.allowed = PLOTLY_WARNS
     page = watched.open(complete)

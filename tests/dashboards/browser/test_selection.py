@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from repviz.dashboards.asked_rows import rows_of
+from tests.conftest import soaking
 from tests.dashboards.browser.watching import SLOW, drag, drawn, pixels, state, wait_for_maps
 
 pytestmark = pytest.mark.browser
@@ -99,7 +100,7 @@ def test_a_chosen_point_has_rings_neighbours_and_a_list(watched, trained, shots)
     assert f"point={rows[0]}" in page.url
 
 
-@pytest.mark.parametrize("watched", ["light", "dark"], indirect=True)
+@pytest.mark.parametrize("watched", ["light", pytest.param("dark", marks=soaking)], indirect=True)
 def test_colours_say_what_the_prediction_of_the_epoch_says(watched, trained, shots):
     page = watched.open(trained, "page=representations&epoch=5&color=prediction.correct")
     wait_for_maps(page, 5)
