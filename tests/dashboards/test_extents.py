@@ -125,3 +125,12 @@ def test_a_poll_leaves_maps_before_the_newest_known_one_to_others(maps):
     maps.box()
     assert maps.seen == [1, 2, 0]
     assert not maps.left
+
+
+def test_a_map_between_known_ones_is_left_too(maps):
+    maps.write(0)
+    maps.write(2)
+    maps.box()
+    maps.write(1)
+    assert maps.extents.look(maps.run, 10.0, only_newer=True)
+    assert sorted(maps.seen) == [0, 2]

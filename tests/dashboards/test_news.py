@@ -127,3 +127,19 @@ def test_a_run_that_could_not_be_read_once_is_asked_again(runs_dir, make_run, mo
     assert [entry["state"] for entry in manifests.of_runs()] == ["damaged"]
     monkeypatch.undo()
     assert [(entry["name"], entry["state"]) for entry in manifests.of_runs()] == [(run.path.name, "finished")]
+
+
+def test_a_page_that_fell_behind_gets_all_that_came_since(runs_dir, make_run):
+    run, manifests = make_run(epochs=1), Manifests(Catalog(runs_dir), FileCache(10_000_000))
+
+    def now():
+        return manifests.of_run(manifests._catalog.find(run.path.name))
+
+    known = now()
+    for epoch in (2, 3):
+        run.write_epoch(epoch)
+        told = now()
+        for _ in range(2):  # a second page knows the same
+            news = manifests.since(known["signature"], told)
+            assert (news["since"], news["signature"]) == (known["signature"], told["signature"])
+            assert news["artifacts"]["projection"]["epochs"] == list(range(2, epoch + 1))
