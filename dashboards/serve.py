@@ -22,8 +22,6 @@ _THREADS = 16
 _SWITCH_SECONDS = 5e-4
 """How long a thread may compute while others wait for the interpreter: an answer waits for it at every file it reads.
 """
-_READING = ("repviz-", "waitress-")
-"""How threads are called that read artifacts."""
 
 
 def dashboard(
@@ -47,25 +45,31 @@ def dashboard(
     Raises:
         UserError: the folder, the host or the port cannot be used; the message says what to do.
     """
-    sys.setswitchinterval(_SWITCH_SECONDS)
     server = make_server(runs_dir, host, port, password=password, read_only=read_only)
     address = address_of(server, host)
     _say(f"repviz dashboard: {address}  (runs in {Path(runs_dir).resolve()}; Ctrl+C ends it)")
     if open_browser:
         threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+    usual, over = sys.getswitchinterval(), threading.Event()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
-    _end_at_the_next_interrupt()
+    _end_at_the_next_interrupt(over)
     # The server itself waits for an answer no longer than 5 s; a thread that is cut off within HDF5 keeps the library
     # locked, and the program would wait for it for good.
     server.task_dispatcher.shutdown(timeout=math.inf)
+    over.set()
+    sys.setswitchinterval(usual)
 
 
-def _end_at_the_next_interrupt() -> None:
-    """Whoever will not wait for answers interrupts again; nothing here writes, so that nothing is lost by it."""
+def _end_at_the_next_interrupt(over: threading.Event) -> None:
+    """Whoever will not wait for answers interrupts again; nothing here writes, so that nothing is lost by it.
+
+    So it is until ``over``, and while the program ends, which waits for a thread that looks into maps.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
-        if any(thread.name.startswith(_READING) for thread in threading.enumerate()):
+        if not over.is_set() or not threading.main_thread().is_alive():
             os._exit(128 + number)  # an orderly end would wait for the library that one of them keeps locked
         signal.default_int_handler(number, frame)
 

@@ -100,12 +100,16 @@ def test_ctrl_c_ends_it_while_maps_are_looked_into(make_run, thread):
             asking.join(30)
 
 
-def test_a_second_ctrl_c_waits_for_nothing(make_run):
+@pytest.mark.parametrize("thread", ["repviz-looking-on", "waitress-"])
+def test_a_second_ctrl_c_waits_for_nothing(make_run, thread):
     run = make_run(epochs=30, n=40)
-    busy = BUSY_WITHIN_HDF5.format(thread="repviz-looking-on", seconds=60)
+    busy = BUSY_WITHIN_HDF5.format(thread=thread, seconds=60)
     process = start(repr(str(run.path.parent)), "port=0", before=busy)
     try:
-        process.stdout.readline()
+        server = process.stdout.readline().split()[2].removeprefix("http://")
+        asking = http.client.HTTPConnection(server, timeout=30)
+        if thread == "waitress-":
+            asking.request("GET", f"/data/runs/{run.path.name}/frames/pca/0")
         assert process.stdout.readline() == "within HDF5\n"
         process.send_signal(2)
         with pytest.raises(subprocess.TimeoutExpired):
@@ -114,6 +118,7 @@ def test_a_second_ctrl_c_waits_for_nothing(make_run):
         rest, _ = process.communicate(timeout=30)
         assert process.returncode == 130, rest
         assert "Traceback" not in rest
+        asking.close()
     finally:
         process.kill()
         process.wait()

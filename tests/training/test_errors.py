@@ -77,6 +77,14 @@ def test_evaluation_needs_a_checkpoint_whether_it_has_data_or_settings(command, 
             assert mistake([command, *absent, *given], capsys) == "error: there is no checkpoint nowhere.ckpt\n"
 
 
+@pytest.mark.parametrize("asked", [["--help"], ["-h"], ["--trainer.logger.help=CSVLogger"], ["--print_config"]])
+def test_who_asks_what_there_is_needs_none(asked, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", *asked])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out
+
+
 def test_a_checkpoint_may_be_named_in_the_settings(fit, tmp_path, capsys):
     run_dir = fit("--trainer.max_epochs", "1")
     config = tmp_path / "settings.yaml"

@@ -60,8 +60,9 @@ def refuse_no_checkpoint(argv: list[str]) -> None:
     Raises:
         UserError: neither a checkpoint that is there nor a configuration, which may name one, is given.
     """
-    helped = {"-h", "--help", "--print_config"}.intersection(word.partition("=")[0] for word in argv)
-    if argv[0] == "fit" or helped or _values(argv, "-c") or _values(argv, "--config"):
+    options = [word.partition("=")[0] for word in argv]
+    asks = any(name in ("-h", "--print_config") or (name[:1] == "-" and name.endswith("help")) for name in options)
+    if argv[0] == "fit" or asks or _values(argv, "-c") or _values(argv, "--config"):
         return
     named = _values(argv, "--ckpt_path")
     if not named or not Path(named[-1]).is_file():
