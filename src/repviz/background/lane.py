@@ -4,12 +4,12 @@ import contextlib
 import json
 import logging
 import os
+import queue
 import select
 import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ log = logging.getLogger("repviz")
 LOG_FILE = "background.log"
 _START_LIMIT = 600.0
 """Seconds that a worker may take to start."""
+_FAREWELL_SECONDS = 5.0
+"""For a worker to end with nothing left to do, and for a lane once its worker is dead."""
 _STARTS = 2
 """Starts that fail one after the other before a lane gives up."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -54,7 +56,11 @@ class Job:
 
 
 class Lane:
-    """A worker program and its queue, looked after by a thread."""
+    """A worker program and its queue, looked after by a thread.
+
+    Ctrl-C raises wherever training is just then. Within a lock's own code that leaves it locked, and the thread would
+    wait for it for good: so the two have no lock in common, and jobs go through a queue that nothing interrupts.
+    """
 
     def __init__(
         self,
@@ -72,9 +78,8 @@ class Lane:
         self._settings = settings
         self._done = done
         self._take_numbers = take_numbers
-        self._jobs: deque[Job] = deque()
-        self._changed = threading.Condition()
-        self._ending = self._stopped = False
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._stopped = False
         self._process: subprocess.Popen | None = None
         self._unread = b""
         self._failed_starts = 0
@@ -85,15 +90,11 @@ class Lane:
 
     def put(self, job: Job) -> None:
         """Add a job at the end."""
-        with self._changed:
-            self._jobs.append(job)
-            self._changed.notify_all()
+        self._jobs.put(job)
 
     def finish(self) -> None:
         """Let the worker end once all is done; it does not wait for that."""
-        with self._changed:
-            self._ending = True
-            self._changed.notify_all()
+        self._jobs.put(None)
 
     def wait(self, seconds: float) -> bool:
         """Whether the lane has ended, after at most so many seconds."""
@@ -102,31 +103,22 @@ class Lane:
 
     def stop(self) -> None:
         """End now: what waits stays undone, what is being computed is dropped."""
-        with self._changed:
-            self._jobs.clear()
-            self._ending = self._stopped = True
-            self._changed.notify_all()
+        self._stopped = True
+        self._jobs.put(None)
         process = self._process
         if process is not None:
             process.kill()
-        self._thread.join(10)
+        self._thread.join(_FAREWELL_SECONDS)
 
     def _serve(self) -> None:
-        while (job := self._next()) is not None:
+        while (job := self._jobs.get()) is not None and not self._stopped:
             left = list(job.kinds)
             while left and not self._stopped:
                 self._attempt(job, left)
             self.current = None
-            with self._changed:
-                if not self._stopped:
-                    self._jobs.popleft()
-                    self._done(job.epoch, job.kinds)
+            if not left:
+                self._done(job.epoch, job.kinds)
         self._say_farewell()
-
-    def _next(self) -> Job | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._ending)
-            return self._jobs[0] if self._jobs else None
 
     def _attempt(self, job: Job, left: list[str]) -> None:
         """Have a worker compute the kinds in ``left``, which it takes off; one that brings it down is recorded."""
@@ -232,7 +224,7 @@ class Lane:
             return
         try:
             self._send({})
-            self._process.wait(10)
+            self._process.wait(_FAREWELL_SECONDS)
         except (OSError, subprocess.TimeoutExpired):
             self._process.kill()
         self._reap()

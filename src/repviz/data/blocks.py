@@ -6,8 +6,8 @@ from all blocks that are in the pool, and a row may leave it with blocks that we
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from queue import Full, Queue
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeVar
 
 import numpy as np
@@ -190,37 +190,40 @@ def batches(pieces: Iterator[Arrays], size: int, device: torch.device) -> Iterat
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, each made by a thread while the one before is in use; what goes wrong there is raised here."""
-    ready: Queue[tuple[str, Item | BaseException | None]] = Queue(maxsize=1)
-    stop = Event()
+    """The same items, each made by a thread while the one before is in use; what goes wrong there is raised here.
 
-    def hand_over(kind: str, value: Item | BaseException | None) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put((kind, value), timeout=0.1)
-                return True
-            except Full:
-                continue
-        return False
+    Ctrl-C may end this at any moment: the two queues are of the kind that it leaves as they were.
+    """
+    ready: SimpleQueue[tuple[str, Item | BaseException | None]] = SimpleQueue()
+    wanted: SimpleQueue[None] = SimpleQueue()
+    over = False
 
     def work() -> None:
         try:
-            if all(hand_over("item", item) for item in items):
-                hand_over("end", None)
+            for item in items:
+                wanted.get()
+                if over:
+                    return
+                ready.put(("item", item))
+                del item  # or it would lie in memory while the next one is made
+            ready.put(("end", None))
         except BaseException as error:
-            hand_over("error", error)
+            ready.put(("error", error))
 
     thread = Thread(target=work, name="repviz-blocks", daemon=True)
     thread.start()
     try:
+        wanted.put(None)
         while True:
             kind, value = ready.get()
             if kind == "end":
                 return
             if kind == "error":
                 raise value
+            wanted.put(None)
             yield value
             del value  # or it would lie in memory until the next one has come
     finally:
-        stop.set()
+        over = True
+        wanted.put(None)
         thread.join()

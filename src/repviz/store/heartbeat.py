@@ -1,5 +1,6 @@
 """Keeping ``run.json`` of a live run fresh, so that a reader can tell running from killed."""
 
+import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,10 @@ from repviz.store.run_folder import HEARTBEAT_SECONDS, write_run_file
 
 
 class Heartbeat:
-    """Owns ``run.json`` while the run lives: renews the heartbeat and the progress from a thread."""
+    """Owns ``run.json`` while the run lives: renews the heartbeat and the progress from a thread.
+
+    Its end is told through a queue: an event's own lock stays locked where Ctrl-C comes in the midst of it.
+    """
 
     def __init__(self, run_dir: Path, content: dict[str, Any], progress: Callable[[], dict[str, Any]]) -> None:
         """Args: the run, the first content, and a function that says how far training is."""
@@ -18,7 +22,7 @@ class Heartbeat:
         self._content = dict(content)
         self._progress = progress
         self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._over: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._beat, name="repviz-heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -35,16 +39,24 @@ class Heartbeat:
 
     def stop(self, **changes: Any) -> None:
         """Write a last time and let the thread end; a second call only writes."""
-        self._over.set()
+        self._over.put(None)
         if self._thread.is_alive():
             self._thread.join()
         self.update(ended=now(), **changes)
 
     def _beat(self) -> None:
-        while not self._over.wait(HEARTBEAT_SECONDS):
+        while self._lives():
             try:
                 self.update()
             except OSError:
                 # A full disk is no reason to end a training run; the next beat tries again, and a reader on this
                 # machine goes by the process, not by the beat.
                 continue
+
+    def _lives(self) -> bool:
+        """Whether nobody has ended it, after a beat's time."""
+        try:
+            self._over.get(timeout=HEARTBEAT_SECONDS)
+        except queue.Empty:
+            return True
+        return False
