@@ -92,11 +92,13 @@ def wait_for(process: subprocess.Popen, condition: Callable[[], object], seconds
 
 
 def words_of(process: subprocess.Popen, seconds: float = 60) -> str:
-    """What it says until it ends; one that does not end says where it hangs."""
+    """What it says until it ends; one that does not end says where it hangs, as do those that it has started."""
     try:
         return process.communicate(timeout=seconds)[0]
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGABRT)
+        for pid in (*children_of(process.pid), process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)
         pytest.fail(f"after {seconds:g} s it has not ended:\n{process.communicate()[0]}")
 
 

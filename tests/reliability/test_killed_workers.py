@@ -11,7 +11,7 @@ import repviz
 from repviz.background.pending import pending_epochs
 from repviz.cli import main
 from tests.conftest import soaking
-from tests.reliability.scripts import children_of, wait_for
+from tests.reliability.scripts import children_of, wait_for, words_of
 from tests.reliability.test_signals import LIMIT, LOOKING, begun
 from tests.training.conftest import _one_thread, fit, same_weights, start, weights  # noqa: F401
 
@@ -35,7 +35,7 @@ def test_workers_that_are_killed_at_random(start, fit, packages, tmp_path):  # n
         for worker in children_of(process.pid):
             os.kill(worker, signal.SIGKILL)
             killed.add(worker)
-    output, _ = process.communicate(timeout=300 + LIMIT)
+    output = words_of(process, 300 + LIMIT)
     assert process.returncode == 0, output
     run = repviz.open_run(run_dir)
     assert run.info()["state"] == "finished"

@@ -9,7 +9,7 @@ import pytest
 import repviz
 from repviz.store.metrics_table import read_metrics
 from tests.conftest import soaking
-from tests.reliability.scripts import children_of, end, lives, only_run, script, wait_for  # noqa: F401
+from tests.reliability.scripts import children_of, end, lives, only_run, script, wait_for, words_of  # noqa: F401
 
 TWO = 'devices=2, strategy=DDPStrategy(process_group_backend="gloo")'
 COLLECTIVES = (
@@ -73,7 +73,7 @@ def test_a_look_longer_than_the_group_s_timeout_and_one_that_raises_elsewhere(sc
         slow, raising = diagnostic("slow", slow), diagnostic("raising", raising)
         fit([slow(mode="inline"), raising(mode="inline"), ShortTimeout()], epochs=2, batch_size=512, {TWO})
         """)
-    output, _ = process.communicate(timeout=120)
+    output = words_of(process, 120)
     assert process.returncode == 0, output
     run = repviz.open_run(only_run(tmp_path))
     assert (run.info()["state"], run.info()["world_size"]) == ("finished", 2)
@@ -126,7 +126,7 @@ def test_a_rank_is_killed(killed, script, tmp_path):  # noqa: F811
 def test_rank_zero_cannot_open_the_run(script, tmp_path):  # noqa: F811
     (tmp_path / "runs").write_text("a file where the folder should be")
     process = script(f"fit([SimilarityCallback()], {TWO})")
-    output, _ = process.communicate(timeout=60)
+    output = words_of(process)
     assert process.returncode != 0
     assert "cannot make a run folder" in output
     assert "Timed out" not in output

@@ -10,7 +10,7 @@ import pytest
 import repviz
 from repviz.store.metrics_table import read_metrics
 from tests.conftest import soaking
-from tests.reliability.scripts import children_of, lives, only_run, script, wait_for  # noqa: F401
+from tests.reliability.scripts import children_of, lives, only_run, script, wait_for, words_of  # noqa: F401
 from tests.training.conftest import weights
 
 LIMIT = 20
@@ -53,7 +53,7 @@ def ended(processes, told) -> list[str]:
     began = time.monotonic()
     for rank in told:
         processes[rank].send_signal(signal.SIGTERM)
-    said = [process.communicate(timeout=60)[0] for process in processes]
+    said = [words_of(process) for process in processes]
     assert time.monotonic() - began < LIMIT, said
     assert [process.returncode for process in processes] == [128 + signal.SIGTERM] * 2, said
     return said
@@ -89,7 +89,7 @@ def test_rank_zero_passes_it_on_to_those_that_it_has_started(script, tmp_path): 
     (other,) = children_of(process.pid)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=60)
+    said = words_of(process)
     assert time.monotonic() - began < LIMIT, said
     # Lightning kills rank zero where it sees another end before it: the run has been closed by then.
     assert process.returncode in (128 + signal.SIGTERM, -signal.SIGKILL), said

@@ -11,6 +11,7 @@ from repviz.cli import main
 from repviz.store.artifacts import write_error
 from repviz.store.metrics_table import read_metrics
 from tests.conftest import soaking
+from tests.reliability.scripts import words_of
 from tests.training.conftest import same_weights, weights
 
 POINTS = ["--sample.size", "100", "--sample.excluded", "0", "--projection.enabled", "false"]
@@ -132,7 +133,7 @@ def test_terminated_while_it_drains_a_run_leaves_the_rest_for_later(start, packa
     time.sleep(1)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
+    output = words_of(process, 30)
     assert time.monotonic() - began < 10
     assert process.returncode == 1, output
     (run_dir,) = tmp_path.iterdir()
