@@ -9,6 +9,7 @@ from repviz.callbacks import callback_classes
 from repviz.cli import main
 from repviz.diagnostics.similarity import Similarity
 from repviz.model.mlp import MLP
+from repviz.offline import diagnosing
 from repviz.recorded import RecordedRun
 from repviz.store import artifacts
 from repviz.store.config_file import read_config
@@ -140,6 +141,18 @@ def test_a_failure_is_recorded_said_and_the_rest_is_done(fit, monkeypatch, capsy
     assert "1 of 2 failed" in capsys.readouterr().err
     assert run.errors("projection")[0]["message"] == "not today"
     assert run.epochs("projection") == [1]
+
+
+def test_where_no_bar_is_drawn_it_says_now_and_then_how_far_it_is(fit, monkeypatch, capsys):  # noqa: F811
+    run_dir = fit("--trainer.max_epochs", "1", *POINTS, "--diagnostics", "offline")
+    command = ["diagnose", "--run-dir", str(run_dir), "--only", "prediction", "--overwrite"]
+    for seconds, said in (
+        (0.0, [f"{n} of 2 are dealt with, the last of them prediction of epoch {n - 1}" for n in (1, 2)]),
+        (60.0, []),
+    ):
+        monkeypatch.setattr(diagnosing, "_SAY_AGAIN", seconds)
+        main(command)
+        assert [line for line in capsys.readouterr().err.splitlines() if "dealt with" in line] == said
 
 
 def test_the_whole_run_is_looked_at_anew_when_it_has_more_epochs(fit):  # noqa: F811

@@ -1,6 +1,7 @@
 """What ``repviz diagnose`` does: finds out what is missing and has it computed."""
 
 import logging
+import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ log = logging.getLogger("repviz")
 
 _LOOK_AGAIN = 5.0
 """Seconds after which a cluster is asked anew how many workers it has."""
+_SAY_AGAIN = 60.0
+"""Seconds between two lines of how far it is, where no bar can be drawn: a step may take minutes."""
 _STEADY = 3600.0
 """Seconds over which the time left is estimated: steps may take minutes."""
 
@@ -162,13 +165,14 @@ def _run(
     }
     schedule = Schedule(steps, job.diagnostics, there)
     outcomes: Counter[Outcome] = Counter()
-    columns = (TextColumn("diagnosing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with opening as pool, Progress(*columns, transient=True, speed_estimate_period=_STEADY) as progress:
-            bar = progress.add_task("", total=len(steps))
+            bar, said = progress.add_task("diagnosing", total=len(steps)), time.monotonic()
             under_way: dict[Future[Outcome], Step] = {}
             while True:
                 while len(under_way) < pool.room() and (step := schedule.take()) is not None:
+                    progress.update(bar, description=f"diagnosing: {step.kind} of epoch {step.epoch}")
                     under_way[pool.submit(work, job, step)] = step
                 if not under_way:
                     return outcomes
@@ -178,6 +182,12 @@ def _run(
                     schedule.finished(step, outcome is Outcome.DONE)
                     outcomes[outcome] += 1
                     progress.advance(bar)
+                    if not progress.console.is_terminal and time.monotonic() - said >= _SAY_AGAIN:
+                        said = time.monotonic()
+                        log.info(
+                            "%d of %d are dealt with, the last of them %s of epoch %d",
+                            outcomes.total(), len(steps), step.kind, step.epoch,
+                        )  # fmt: skip
     except KeyboardInterrupt:
         log.info(
             "stopped: %d of %d are computed; the same command computes the rest", outcomes[Outcome.DONE], len(steps)
