@@ -21,6 +21,7 @@ from repviz.offline import diagnosing, pools, work
 from repviz.offline.pools import dask_cluster, local_processes
 from repviz.store.checkpoint_paths import checkpoint_path
 from tests.conftest import require
+from tests.offline import faults
 from tests.training.conftest import SMALL
 
 KINDS = ["geometry", "interpolation", "prediction", "similarity", "trajectory"]
@@ -85,6 +86,10 @@ def test_a_cluster_gives_the_numbers_of_one_process_also_when_a_worker_is_killed
         killer.join(1)
         assert not killer.is_alive()
         assert cluster.workers[0].pid != victim
+        with dask_cluster(cluster.scheduler_address) as pool:
+            cloudpickle.register_pickle_by_value(faults)  # workers do not know the tests
+            assert pool.submit(faults.faults_of_arrays).result(60) < 10 * faults.PAGES, "freed memory is kept"
+            cloudpickle.unregister_pickle_by_value(faults)
     assert_same(one, several)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from joblib.externals.loky import ProcessPoolExecutor
@@ -17,6 +18,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 from repviz import logs
 from repviz.errors import UserError
 from repviz.extras import install_command
+from repviz.offline.allocation import keep_freed_memory
 from repviz.version import __version__
 
 log = logging.getLogger("repviz")
@@ -97,7 +99,7 @@ def dask_cluster(address: str) -> Iterator[Pool]:
         _check_workers(client, address)
         executor = client.get_executor(pure=False)
         try:
-            yield Pool(executor.submit, lambda: max(1, len(client.nthreads())))
+            yield Pool(partial(executor.submit, _on_worker), lambda: max(1, len(client.nthreads())))
         except CancelledError as error:
             raise UserError(
                 f"the Dask cluster at {address} has gone away. What was computed stays, and the same command goes on "
@@ -119,6 +121,11 @@ def _check_workers(client: Any, address: str) -> None:
         raise UserError(f"worker {worker} has repviz {found}, this is {__version__}: install the same one")
     if not versions:
         log.info("%s has no worker yet; waiting for one", address)
+
+
+def _on_worker(function: Callable[..., Any], *arguments: Any) -> Any:
+    keep_freed_memory()
+    return function(*arguments)
 
 
 def _version() -> str:
