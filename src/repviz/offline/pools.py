@@ -18,7 +18,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 from repviz import logs
 from repviz.errors import UserError
 from repviz.extras import install_command
-from repviz.offline.allocation import keep_freed_memory
+from repviz.offline.allocation import freed_memory_kept
 from repviz.version import __version__
 
 log = logging.getLogger("repviz")
@@ -124,8 +124,8 @@ def _check_workers(client: Any, address: str) -> None:
 
 
 def _on_worker(function: Callable[..., Any], *arguments: Any) -> Any:
-    keep_freed_memory()
-    return function(*arguments)
+    with freed_memory_kept():
+        return function(*arguments)
 
 
 def _version() -> str:
