@@ -144,26 +144,33 @@ def capture(
 
     Returns:
         activations per layer ``(n, n_units)`` float32 and logits ``(n, n_classes)``, on the model's device; on the CPU
-        where that device has no double precision, as Apple's GPUs: diagnostics compute in it.
+        where that device has no double precision, as Apple's GPUs: diagnostics compute in it. Of a module that runs
+        several times in a pass, the last output.
     """
+    inputs = as_taken_by(model, inputs)
+    kept: dict[int | None, Tensor] = {}
+    first = 0
+
+    def keep(key: int | None, output: Tensor) -> None:
+        part = _kept(output.detach())
+        if key not in kept:  # room for all at once: parts put together in the end would take twice the memory
+            kept[key] = torch.empty(len(inputs[0]), *part.shape[1:], device=part.device)
+        kept[key][first : first + len(part)] = part
+
     modules = {id(module): module for module in sites.values() if module is not None}
-    seen: dict[int, list[Tensor]] = {key: [] for key in modules}
     handles = [
-        module.register_forward_hook(lambda _m, _a, output, key=key: seen[key].append(output.detach().flatten(1)))
+        module.register_forward_hook(lambda _m, _a, output, key=key: keep(key, output.flatten(1)))
         for key, module in modules.items()
     ]
-    inputs = as_taken_by(model, inputs)
-    logits = []
     try:
-        for start in range(0, len(inputs[0]), batch_size):
-            logits.append(model(*(x[start : start + batch_size] for x in inputs)).detach())
+        for first in range(0, len(inputs[0]), batch_size):
+            keep(None, model(*(x[first : first + batch_size] for x in inputs)))
     finally:
         for handle in handles:
             handle.remove()
-    outputs = {key: _kept(torch.cat(parts)) for key, parts in seen.items()}
-    first = _kept(inputs[0].flatten(1))
-    activations = {name: first if module is None else outputs[id(module)] for name, module in sites.items()}
-    return activations, _kept(torch.cat(logits))
+    embeddings = _kept(inputs[0].flatten(1))
+    activations = {name: embeddings if module is None else kept[id(module)] for name, module in sites.items()}
+    return activations, kept[None]
 
 
 def as_taken_by(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

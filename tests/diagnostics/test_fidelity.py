@@ -87,9 +87,10 @@ def test_blocks_make_no_difference(layer_and_map, monkeypatch):
     points, on_map = layer_and_map
     near = nearest_neighbors(on_map, 5)[0]
     whole = rank_preservation(points, [near])
-    monkeypatch.setattr(fidelity, "_BLOCK", 1)
     assert rank_preservation(points[:, :3], [near]) != whole
-    assert rank_preservation(points, [near]) == pytest.approx(whole, abs=1e-9)
+    for name, size in (("_BLOCK", 1), ("_POINTS", 97), ("_ROWS", 301)):
+        monkeypatch.setattr(fidelity, name, size)
+        assert rank_preservation(points, [near]) == pytest.approx(whole, abs=1e-9), name
 
 
 def test_too_few_points():

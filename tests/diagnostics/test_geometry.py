@@ -11,6 +11,7 @@ from repviz.diagnostics.geometry import (
     Geometry,
     class_means,
     classifier_weights,
+    distinct_rows,
     effective_rank,
     intrinsic_dimension,
     nearest_mean,
@@ -67,6 +68,27 @@ def test_duplicates_do_not_count():
     assert dimension == pytest.approx(alone)
     assert share == pytest.approx(500 / 800)
     assert np.isnan(intrinsic_dimension(torch.ones(50, 3))[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_the_first_of_equal_points_stands_for_them(dtype, monkeypatch):
+    """Of few values, so that many are equal, among them both zeros; also where all keys are one."""
+    points = torch.from_numpy(np.random.default_rng(0).integers(-2, 3, (3000, 5))).to(dtype)
+    points[points == 0] = torch.where(torch.rand(int((points == 0).sum())) < 0.5, 0.0, -0.0).to(dtype)
+    _, first = np.unique(points.numpy() + 0.0, axis=0, return_index=True)
+    assert len(first) < 2000
+    assert distinct_rows(points).tolist() == sorted(first)
+    monkeypatch.setattr(geometry, "_keys", lambda points: torch.zeros(len(points), dtype=torch.int64))
+    assert distinct_rows(points).tolist() == sorted(first)
+
+
+def test_keys_of_coarse_numbers_differ():
+    """Their last bits are zero: of half precision, of small whole numbers, of ones and zeros."""
+    grid = torch.cartesian_prod(*[torch.arange(8.0)] * 6)
+    assert len(geometry._keys(grid).unique()) == len(grid)
+    bits = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 17)
+    assert len(geometry._keys(bits).unique()) == len(bits)
+    assert len(geometry._keys(bits.double()).unique()) == len(bits)
 
 
 def test_many_points_are_drawn_from_and_keep_their_scale(monkeypatch):

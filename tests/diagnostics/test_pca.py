@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from repviz.diagnostics import pca
+from repviz.diagnostics import position
 from repviz.diagnostics.pca import principal_axes, principal_scores
 
 
@@ -44,7 +44,7 @@ def test_signs_do_not_depend_on_the_order_of_the_points():
 def test_blocks_make_no_difference(monkeypatch):
     points = torch.randn(500, 10, generator=torch.Generator().manual_seed(0))
     whole = principal_axes(points)
-    monkeypatch.setattr(pca, "_BLOCK", 64)
+    monkeypatch.setattr(position, "_BLOCK", 64 * 10)
     parts = principal_axes(points)
     torch.testing.assert_close(whole.variances, parts.variances)
     torch.testing.assert_close(principal_scores(points, whole, 3), principal_scores(points, parts, 3))

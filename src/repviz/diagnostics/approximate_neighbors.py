@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repviz.diagnostics.neighbors import exact_squared, nearest_neighbors, standard_position
+from repviz.diagnostics.neighbors import exact_squared, nearest_neighbors
+from repviz.diagnostics.position import frame_of, placed
 
 _CANDIDATES = 60
 """Neighbours of neighbours that are looked at in one round, as in umap-learn."""
@@ -38,16 +39,18 @@ def approximate_neighbors(points: Tensor, k: int, seed: int) -> tuple[Tensor, Te
     n = len(points)
     if not 1 <= k <= n - 1:
         raise ValueError(f"{n} points have no {k} nearest other points each")
-    exact, scale = standard_position(points)
-    found = torch.from_numpy(_descent(exact.to(torch.float32).cpu().numpy(), min(2 * k + 1, n), seed)).to(points.device)
+    frame = frame_of(points)
+    position = placed(points, frame, torch.float32).cpu().numpy()
+    found = torch.from_numpy(_descent(position, min(2 * k + 1, n), seed)).to(points.device)
+    del position
     own = found == torch.arange(n, device=found.device)[:, None]
     own[:, -1] |= ~own.any(dim=1)  # among duplicates a point may not have found itself
     found = found[~own].reshape(n, -1)
     found = found.sort(dim=1).values
     missing = found < 0
-    squared = exact_squared(torch.arange(n, device=found.device), found.clamp_min(0), exact)
+    squared = exact_squared(torch.arange(n, device=found.device), found.clamp_min(0), points, frame)
     squared, order = squared.masked_fill_(missing, torch.inf).sort(dim=1, stable=True)
-    indices, distances = found.gather(1, order[:, :k]), squared[:, :k].sqrt() * scale
+    indices, distances = found.gather(1, order[:, :k]), squared[:, :k].sqrt() * frame.scale
     lacking = (indices < 0).any(dim=1).nonzero().flatten()
     if len(lacking):
         indices[lacking], distances[lacking] = nearest_neighbors(points, k, lacking)

@@ -9,8 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repviz.diagnostics.neighbors import block_rows, rounding, squared_distances, standard_position
+from repviz.diagnostics.neighbors import exact_squared, rounding, squared_distances
+from repviz.diagnostics.position import Frame, frame_of, squared_norms
 
+_ROWS = 2048
+"""Points whose neighbours are judged at once."""
+_POINTS, _POINTS_OF_A_GPU = 2**11, 2**15
+"""Points among which what is nearer is counted at once."""
 _BLOCK, _BLOCK_OF_A_GPU = 2**18, 2**26
 """Distances that are counted at once: they are passed over once per neighbour, so they should stay in a processor's
 cache; a GPU wants much to do at a time."""
@@ -36,17 +41,14 @@ def rank_preservation(space: Tensor, neighbors: Sequence[Tensor], rows: Tensor |
     n = len(space)
     for indices in neighbors:
         _check(n, indices.shape[1])
-    position, _ = standard_position(space)
+    frame = frame_of(space)
+    norms = squared_norms(space, frame)
     rows = torch.arange(n, device=space.device) if rows is None else rows
-    norms = position.square().sum(1)
     excess = [0] * len(neighbors)
-    for product in torch.arange(len(rows), device=rows.device).split(block_rows(n)):
-        distances = squared_distances(position[rows[product]], position, norms)
-        counted = max(1, (_BLOCK if space.device.type == "cpu" else _BLOCK_OF_A_GPU) // n)
-        for block, part in zip(product.split(counted), distances.split(counted), strict=True):
-            near = [indices[block] for indices in neighbors]
-            for number, found in enumerate(_excess(part, rows[block], norms, position.shape[1], near)):
-                excess[number] += found
+    for some in torch.arange(len(rows), device=rows.device).split(_ROWS):
+        near = [indices[some] for indices in neighbors]
+        for number, found in enumerate(_excess(rows[some], near, space, frame, norms)):
+            excess[number] += found
     sizes = [indices.shape[1] for indices in neighbors]
     return [1 - 2 / (len(rows) * k * (2 * n - 3 * k - 1)) * total for k, total in zip(sizes, excess, strict=True)]
 
@@ -76,24 +78,37 @@ def sampled_rows(n: int, limit: int, seed: int, device: torch.device) -> Tensor:
     return torch.from_numpy(np.sort(drawn)).to(device)
 
 
-def _excess(distances: Tensor, rows: Tensor, norms: Tensor, width: int, neighbors: Sequence[Tensor]) -> list[int]:
-    """For each set of neighbours of ``rows``, the sum of what their ranks are above k, by the rows' ``distances``."""
+def _excess(rows: Tensor, neighbors: Sequence[Tensor], space: Tensor, frame: Frame, norms: Tensor) -> list[int]:
+    """For each set of neighbours of ``rows``, each ``(m, k)``, the sum of what their ranks in ``space`` are above k.
+
+    What is nearer than a neighbour is counted among some points after the other, so that memory does not grow with n.
+    """
     limits = []
     for near in neighbors:
         # what is nearer by less than rounding counts as equally far, so that duplicates share a rank
-        slack = rounding(norms[rows, None] + norms[near], width)
-        limits.append(distances.gather(1, near) - slack)
-    distances[torch.arange(len(rows), device=rows.device), rows] = torch.inf
-    nearer = torch.empty(distances.shape, dtype=torch.bool, device=distances.device)
-    found = []
-    for limit in limits:
-        # bytes are summed into 32 bits: half the time of summing booleans, which takes 64
-        ranks = [
-            1 + torch.lt(distances, column[:, None], out=nearer).view(torch.int8).sum(1, dtype=torch.int32)
-            for column in limit.T
-        ]
-        found.append(int((torch.stack(ranks) - limit.shape[1]).clamp_min(0).sum()))
-    return found
+        slack = rounding(norms[rows, None] + norms[near], space.shape[1])
+        limits.append((exact_squared(rows, near, space, frame) - slack).sort(dim=1).values)
+    own, at = frame.of(space[rows]), torch.arange(len(rows), device=rows.device)
+    nearer = [torch.zeros(near.shape, dtype=torch.int64, device=rows.device) for near in neighbors]
+    points, counted = (_POINTS, _BLOCK) if space.device.type == "cpu" else (_POINTS_OF_A_GPU, _BLOCK_OF_A_GPU)
+    for first in range(0, len(space), points):
+        last = min(first + points, len(space))
+        distances = squared_distances(own, frame.of(space[first:last]), norms[first:last])
+        among = at[(rows >= first) & (rows < last)]
+        distances[among, rows[among] - first] = torch.inf
+        for block in at.split(max(1, counted // (last - first))):
+            part = slice(int(block[0]), int(block[-1]) + 1)
+            for count, limit in zip(nearer, limits, strict=True):
+                count[part] += _numbers_below(distances[part], limit[part])
+    return [int((count + 1 - count.shape[1]).clamp_min(0).sum()) for count in nearer]
+
+
+def _numbers_below(distances: Tensor, limits: Tensor) -> Tensor:
+    """Of each row ``(m, n)`` how many are below each of its limits ``(m, k)``, ascending: ``(m, k)`` int64."""
+    m, k = limits.shape
+    bins = torch.searchsorted(limits, distances, right=True, out_int32=True)
+    bins += torch.arange(m, dtype=torch.int32, device=bins.device)[:, None] * (k + 1)
+    return torch.bincount(bins.flatten(), minlength=m * (k + 1)).view(m, k + 1)[:, :k].cumsum(1)
 
 
 def _check(n: int, k: int) -> None:

@@ -19,6 +19,7 @@ from repviz.diagnostics.fidelity import sampled_rows
 from repviz.diagnostics.layers import TRAIN, activations_of, unique
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes
+from repviz.diagnostics.position import block_rows, blocks, coincide
 from repviz.errors import UserError
 from repviz.snapshot import Snapshot
 
@@ -88,11 +89,11 @@ def effective_rank(points: Tensor) -> float:
     Args:
         points: ``(n, d)``, finite.
     """
-    if len(points) < 2:
+    if len(points) < 2 or coincide(points):
         return float("nan")
     principal = principal_axes(points)
     values = principal.variances[principal.variances > _NEGLIGIBLE * principal.total_variance].sqrt()
-    if not len(values) or _coincide(points):
+    if not len(values):
         return float("nan")
     share = values / values.sum()
     return float(torch.exp(-(share * share.log()).sum()))
@@ -111,8 +112,9 @@ def intrinsic_dimension(points: Tensor) -> tuple[float, float]:
     Returns:
         the dimension (NaN with fewer than three distinct points), and the share of the points that are distinct.
     """
-    distinct = torch.unique(points, dim=0)
-    share = len(distinct) / max(len(points), 1)
+    first = distinct_rows(points)
+    share = len(first) / max(len(points), 1)
+    distinct = points if len(first) == len(points) else points[first]
     if len(distinct) < 3:
         return float("nan"), share
     _, distances = nearest_neighbors(distinct, 2, sampled_rows(len(distinct), _ASKED, 0, distinct.device))
@@ -125,11 +127,32 @@ def intrinsic_dimension(points: Tensor) -> tuple[float, float]:
     return (float((kept * survival).sum()) / squares if squares > 0 else float("nan")), share
 
 
+def distinct_rows(points: Tensor) -> Tensor:
+    """The first of all equal points, each: numbers of rows ``(m,)`` int64, ascending.
+
+    Points are told apart by a key of 64 bits; those of one key are compared.
+
+    Args:
+        points: ``(n, d)``, finite.
+    """
+    every = torch.arange(len(points), device=points.device)
+    keys = torch.empty_like(every)
+    for rows in block_rows(points):
+        keys[rows] = _keys(points[rows])
+    first = _first_of_its_kind(keys)
+    others = every[first != every]
+    if not all(torch.equal(points[some], points[first[some]]) for some in others.split(4096)):
+        first = _first_of_its_kind(torch.unique(points, dim=0, return_inverse=True)[1])
+    return every[first == every]
+
+
 def class_means(points: Tensor, labels: Tensor) -> Tensor:
     """Means of classes 0 … C - 1, every one of which has points: ``(C, d)`` float64."""
     count = torch.bincount(labels)
     total = torch.zeros(len(count), points.shape[1], dtype=torch.float64, device=points.device)
-    return total.index_add_(0, labels, points.double()) / count[:, None]
+    for rows in block_rows(points):
+        total.index_add_(0, labels[rows], points[rows].double())
+    return total / count[:, None]
 
 
 def variability_collapse(points: Tensor, labels: Tensor, means: Tensor) -> float:
@@ -149,8 +172,7 @@ def variability_collapse(points: Tensor, labels: Tensor, means: Tensor) -> float
         return float("nan")
     between = values[there].square() / len(means)
     within = sum(
-        ((part.double() - means[own]) @ axes[there].T).square().sum(0)
-        for part, own in zip(points.split(4096), labels.split(4096), strict=True)
+        ((points[rows].double() - means[labels[rows]]) @ axes[there].T).square().sum(0) for rows in block_rows(points)
     )
     return float((within / len(points) / between).sum() / len(means))
 
@@ -190,7 +212,7 @@ def self_duality(means: Tensor, weights: Tensor) -> float:
 
 def nearest_mean(points: Tensor, means: Tensor) -> Tensor:
     """Number of the class mean that is nearest to each point: ``(n,)``."""
-    return torch.cat([torch.cdist(part.double(), means).argmin(1) for part in points.split(4096)])
+    return torch.cat([torch.cdist(part.double(), means).argmin(1) for part in blocks(points)])
 
 
 def classifier_weights(model: nn.Module | None, points: Tensor, logits: Tensor) -> Tensor | None:
@@ -204,7 +226,10 @@ def classifier_weights(model: nn.Module | None, points: Tensor, logits: Tensor) 
             continue
         weight = module.weight.detach().to(points.device).float()
         offset = 0 if module.bias is None else module.bias.detach().to(points.device).float()
-        if float((points @ weight.T + offset - logits).abs().max()) <= _FEEDS * float(logits.abs().max()):
+        off, largest = 0.0, float(logits.abs().max())
+        for rows in block_rows(points):
+            off = max(off, float((points[rows] @ weight.T + offset - logits[rows]).abs().max()))
+        if off <= _FEEDS * largest:
             return weight
     return None
 
@@ -224,7 +249,7 @@ def _numbers(points: Tensor, snapshot: Snapshot, train: np.ndarray) -> dict[str,
     if len(classes) < 2:
         return numbers
     in_class = torch.from_numpy(labels >= 0).to(points.device)
-    of_class = seen[in_class]
+    of_class = seen if in_class.all() else seen[in_class]
     own, names = (torch.from_numpy(array).to(points.device) for array in (own, classes))
     means = class_means(of_class, own)
     numbers["nc1"] = variability_collapse(of_class, own, means)
@@ -236,7 +261,18 @@ def _numbers(points: Tensor, snapshot: Snapshot, train: np.ndarray) -> dict[str,
     return numbers
 
 
-def _coincide(points: Tensor) -> bool:
-    """Whether all points are one up to the rounding of single precision."""
-    spread = points.amax(0) - points.amin(0)
-    return float(spread.max()) <= 4 * torch.finfo(torch.float32).eps * float(points.abs().max())
+def _keys(points: Tensor) -> Tensor:
+    """A number of 64 bits for each point, the same for equal ones: ``(n,)`` int64."""
+    bits = (points.float() if points.dtype.itemsize < 4 else points) + 0.0  # -0.0 equals 0.0
+    words = bits.view(torch.int32 if bits.dtype == torch.float32 else torch.int64).long()
+    factors = np.random.default_rng(0).integers(-(2**63), 2**63, words.shape[1], dtype=np.int64) | 1
+    for shift in (32, 29):  # else numbers whose last bits are zero would share keys
+        words = (words ^ (words >> shift)) * torch.from_numpy(factors).to(points.device)
+    return (words ^ (words >> 32)).sum(1)
+
+
+def _first_of_its_kind(keys: Tensor) -> Tensor:
+    """For each key ``(n,)`` where it comes first: ``(n,)`` int64."""
+    kinds, kind = torch.unique(keys, return_inverse=True)
+    first = torch.full((len(kinds),), len(keys), device=keys.device)
+    return first.scatter_reduce_(0, kind, torch.arange(len(keys), device=keys.device), "amin")[kind]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from repviz.diagnostics.position import blocks
 from repviz.errors import UserError
 from repviz.snapshot import SPLIT_NAMES, Snapshot
 
@@ -32,8 +33,7 @@ def activations_of(snapshot: Snapshot, wanted: Sequence[str] | None, setting: st
         )
     found = {layer: snapshot.activations[layer] for layer in layers}
     for layer, points in unique(found).items():
-        bad = int((~torch.isfinite(points).all(dim=1)).sum())
-        if bad:
+        if bad := unusable_points(points, torch.finfo(points.dtype).max):
             raise FloatingPointError(
                 f"layer {layer!r} has NaN or infinite activations for {bad} of {len(points)} points at epoch "
                 f"{snapshot.epoch}: training has diverged (a lower learning rate or gradient clipping may help)"
@@ -47,6 +47,11 @@ def unique(activations: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for layer, points in activations.items():
         found.setdefault(id(points), layer)
     return {layer: activations[layer] for layer in found.values()}
+
+
+def unusable_points(points: Tensor, largest: float) -> int:
+    """How many points ``(n, d)`` have a number that is NaN or beyond ``largest`` to either side."""
+    return sum(int((~(part.abs() <= largest).all(dim=1)).sum()) for part in blocks(points))
 
 
 def labelled_rows(labels: np.ndarray, split: np.ndarray, code: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from repviz.diagnostics.pca import principal_axes, principal_scores
+from repviz.diagnostics.position import block_rows, centroid, variances
 
 _NEGLIGIBLE = 1e-10
 """Share of the largest variance below which an axis is rounding."""
@@ -57,28 +58,33 @@ class Problems(NamedTuple):
     n_classes: int
 
 
-def standardized(points: Tensor, fitted_on: Tensor) -> Tensor:
+def standardized(points: Tensor, n_fitted: int) -> Tensor:
     """The points less the mean and by the standard deviation of the fitted ones; a constant unit becomes 0.
 
     Args:
         points: ``(n, d)``.
-        fitted_on: ``(n,)`` indices.
+        n_fitted: the first so many are fitted.
 
     Returns:
         ``(n, d)`` float32.
     """
-    seen = points[fitted_on].double()
-    mean, deviation = seen.mean(0), seen.std(0, correction=0)
-    constant = deviation <= 1e-6 * seen.abs().amax(0)
+    seen = points[:n_fitted]
+    mean = centroid(seen)
+    deviation = variances(seen, mean).sqrt()
+    least, most = torch.aminmax(seen, dim=0)
+    constant = deviation <= 1e-6 * torch.maximum(most, -least)
     scale = torch.where(constant, 0.0, 1 / torch.where(constant, 1.0, deviation))
-    return torch.cat([((part - mean) * scale).float() for part in points.split(4096)])
+    result = torch.empty(points.shape, dtype=torch.float32, device=points.device)
+    for rows in block_rows(points):
+        result[rows] = ((points[rows] - mean) * scale).float()
+    return result
 
 
-def principal_position(points: Tensor, fitted_on: Tensor) -> Axes:
-    """The points along the principal axes of those fitted on, without axes that are rounding."""
-    principal = principal_axes(points[fitted_on])
+def principal_position(points: Tensor, n_fitted: int) -> Axes:
+    """The points along the principal axes of the first ``n_fitted``, without axes that are rounding."""
+    principal = principal_axes(points[:n_fitted])
     keep = int((principal.variances > _NEGLIGIBLE * principal.total_variance).sum())
-    scores = principal_scores(points, principal, keep).float()
+    scores = principal_scores(points, principal, keep, torch.float32)
     return Axes(scores, principal.variances[:keep].float())
 
 

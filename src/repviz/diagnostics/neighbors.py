@@ -5,6 +5,8 @@ import os
 import torch
 from torch import Tensor
 
+from repviz.diagnostics.position import Frame, block_rows, frame_of, placed
+
 _BLOCK = 2**22
 """Distances held at once: some 16 to 32 MB, up to 130,000 points."""
 _FEWEST_ROWS = 32
@@ -35,35 +37,26 @@ def nearest_neighbors(points: Tensor, k: int, rows: Tensor | None = None) -> tup
     n = len(points)
     if not 0 <= k <= n - 1:
         raise ValueError(f"{n} points have no {k} nearest other points each")
-    exact, scale = standard_position(points)
-    fast = exact.to(product_dtype(exact.device))
-    rows = torch.arange(n, device=exact.device) if rows is None else rows
-    indices = torch.empty(len(rows), k, dtype=torch.int64, device=exact.device)
-    squared = torch.empty(len(rows), k, dtype=torch.float64, device=exact.device)
+    frame = frame_of(points)
+    fast = placed(points, frame, product_dtype(points.device))
+    norms = torch.empty(n, dtype=fast.dtype, device=points.device)
+    for some in block_rows(fast):
+        norms[some] = fast[some].square().sum(1)
+    rows = torch.arange(n, device=points.device) if rows is None else rows
+    indices = torch.empty(len(rows), k, dtype=torch.int64, device=points.device)
+    squared = torch.empty(len(rows), k, dtype=torch.float64, device=points.device)
     if k:
-        norms = {fast.dtype: fast.square().sum(1), exact.dtype: exact.square().sum(1)}
-        for at in torch.arange(len(rows), device=exact.device).split(block_rows(n)):
-            indices[at], squared[at], certain = _nearest(rows[at], fast, norms[fast.dtype], exact, k)
-            if fast.dtype != exact.dtype and not certain.all():
-                doubt = at[~certain]
-                indices[doubt], squared[doubt], _ = _nearest(rows[doubt], exact, norms[exact.dtype], exact, k)
-    return indices, squared.sqrt() * scale
-
-
-def standard_position(points: Tensor) -> tuple[Tensor, float]:
-    """The points centred and divided by their largest coordinate, so that squares neither cancel nor overflow.
-
-    Args:
-        points: ``(n, d)``.
-
-    Returns:
-        ``(n, d)`` float64, and the divisor (1 where all points coincide).
-    """
-    position = points.to(torch.float64, copy=True)
-    position -= position.mean(0)
-    scale = float(position.abs().max()) or 1.0
-    position /= scale
-    return position, scale
+        for at in torch.arange(len(rows), device=points.device).split(_rows_at_once(n)):
+            own = rows[at]
+            indices[at], squared[at], reach = _nearest(own, squared_distances(fast[own], fast, norms), points, frame, k)
+            if fast.dtype == torch.float64:
+                continue
+            error = rounding(norms[own] + norms.max(), points.shape[1])
+            doubt = at[squared[at, -1] > reach - error]
+            if len(doubt):
+                own = rows[doubt]
+                indices[doubt], squared[doubt], _ = _nearest(own, _doubly_exact(own, points, frame), points, frame, k)
+    return indices, squared.sqrt() * frame.scale
 
 
 def squared_distances(rows: Tensor, points: Tensor, norms: Tensor) -> Tensor:
@@ -83,25 +76,31 @@ def squared_distances(rows: Tensor, points: Tensor, norms: Tensor) -> Tensor:
 def rounding(squared_norms: Tensor, width: int) -> Tensor:
     """How far ``squared_distances`` can be off for a pair of points, given the sum of their squared norms.
 
-    Rounding errors of a dot product add up like a random walk, hence the square root; the factor leaves room.
+    Rounding errors of a dot product add up like a random walk, hence the square root; the factor leaves room, and the
+    summand covers a few errors that all point one way, as those of two columns may.
     """
-    return 2 * torch.finfo(squared_norms.dtype).eps * width**0.5 * squared_norms
+    return 2 * torch.finfo(squared_norms.dtype).eps * (width + 6) ** 0.5 * squared_norms
 
 
-def exact_squared(rows: Tensor, candidates: Tensor, exact: Tensor) -> Tensor:
-    """Squared distances of some points to their candidates, from differences.
+def exact_squared(rows: Tensor, candidates: Tensor, points: Tensor, frame: Frame) -> Tensor:
+    """Squared distances of some points to their candidates, from differences in double precision.
 
     Args:
         rows: ``(m,)`` int64, which points.
         candidates: ``(m, c)`` int64, their candidates.
-        exact: ``(n, d)`` float64.
+        points: ``(n, d)``.
+        frame: of the points; its scale is the unit of the distances.
 
     Returns:
         ``(m, c)`` float64.
     """
-    at_once = max(1, _BLOCK // (candidates.shape[1] * exact.shape[1]))
-    parts = zip(rows.split(at_once), candidates.split(at_once), strict=True)
-    return torch.cat([(exact[near] - exact[own, None]).square_().sum(2) for own, near in parts])
+    squared = torch.empty(candidates.shape, dtype=torch.float64, device=points.device)
+    at_once = max(1, _BLOCK // (candidates.shape[1] * points.shape[1]))
+    for first in range(0, len(rows), at_once):
+        some = slice(first, first + at_once)
+        apart = frame.of(points[candidates[some]]).sub_(frame.of(points[rows[some], None]))
+        squared[some] = apart.square_().sum(2)
+    return squared
 
 
 def product_dtype(device: torch.device) -> torch.dtype:
@@ -118,19 +117,30 @@ def product_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if single else torch.float64
 
 
-def block_rows(n: int) -> int:
-    """How many rows of distances to ``n`` points are held at once."""
-    return max(_FEWEST_ROWS, _BLOCK // n)
+def _nearest(rows: Tensor, distances: Tensor, points: Tensor, frame: Frame, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices and squared distances ``(m, k)``, and how near a point that was no candidate may seem ``(m,)``.
 
-
-def _nearest(rows: Tensor, approximate: Tensor, norms: Tensor, exact: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices ``(m, k)``, squared distances ``(m, k)``, and ``(m,)`` whether no other point can be nearer."""
-    n = len(exact)
-    distances = squared_distances(approximate[rows], approximate, norms)
+    Args: rows, their ``distances (m, n)``, which are overwritten, to all points, their frame, how many are wanted.
+    """
+    n = len(points)
     distances[torch.arange(len(rows), device=rows.device), rows] = torch.inf
     kept, candidates = distances.topk(min(k + _SPARE, n - 1), largest=False)
     candidates = candidates.sort(dim=1).values
-    true, order = exact_squared(rows, candidates, exact).sort(dim=1, stable=True)
-    error = rounding(norms[rows] + norms.max(), exact.shape[1])
-    certain = (true[:, k - 1] <= kept[:, -1] - error) | (candidates.shape[1] == n - 1)
-    return candidates.gather(1, order[:, :k]), true[:, :k], certain
+    true, order = exact_squared(rows, candidates, points, frame).sort(dim=1, stable=True)
+    reach = kept[:, -1] if candidates.shape[1] < n - 1 else torch.full_like(kept[:, -1], torch.inf)
+    return candidates.gather(1, order[:, :k]), true[:, :k], reach
+
+
+def _doubly_exact(rows: Tensor, points: Tensor, frame: Frame) -> Tensor:
+    """Squared distances ``(m, n)`` of some points to all, the product in double precision."""
+    own = frame.of(points[rows])
+    distances = torch.empty(len(rows), len(points), dtype=torch.float64, device=points.device)
+    for some in block_rows(points):
+        part = frame.of(points[some])
+        distances[:, some] = squared_distances(own, part, part.square().sum(1))
+    return distances
+
+
+def _rows_at_once(n: int) -> int:
+    """How many rows of distances to ``n`` points are held at once."""
+    return max(_FEWEST_ROWS, _BLOCK // n)

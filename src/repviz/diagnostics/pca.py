@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_BLOCK = 4096
+from repviz.diagnostics.position import block_rows, blocks, centroid
 
 
 class PrincipalAxes(NamedTuple):
@@ -31,7 +31,7 @@ def principal_axes(points: Tensor) -> PrincipalAxes:
         points: ``(n, d)``, finite, of any floating dtype.
     """
     n, d = points.shape
-    mean = points.double().mean(0)
+    mean = centroid(points)
     if d <= n:
         spectrum, vectors = torch.linalg.eigh(_covariance(points, mean))
         axes = vectors.flip(1)
@@ -44,16 +44,21 @@ def principal_axes(points: Tensor) -> PrincipalAxes:
     return PrincipalAxes(mean, axes * torch.where(largest < 0, -1.0, 1.0), variances, float(variances.sum()))
 
 
-def principal_scores(points: Tensor, principal: PrincipalAxes, n_components: int) -> Tensor:
-    """Coordinates of the points along the first axes: ``(n, n_components)`` float64."""
+def principal_scores(
+    points: Tensor, principal: PrincipalAxes, n_components: int, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    """Coordinates of the points along the first axes: ``(n, n_components)``, rounded to ``dtype`` in the end."""
     axes = principal.axes[:, :n_components]
-    return torch.cat([(part.double() - principal.mean) @ axes for part in points.split(_BLOCK)])
+    scores = torch.empty(len(points), axes.shape[1], dtype=dtype, device=points.device)
+    for rows in block_rows(points):
+        scores[rows] = ((points[rows].double() - principal.mean) @ axes).to(dtype)
+    return scores
 
 
 def _covariance(points: Tensor, mean: Tensor) -> Tensor:
     """By blocks, so that no copy of all points in double precision is needed."""
     total = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=points.device)
-    for part in points.split(_BLOCK):
+    for part in blocks(points):
         centred = part.double() - mean
         total.addmm_(centred.T, centred)
     return total / max(len(points) - 1, 1)

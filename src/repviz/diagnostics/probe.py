@@ -244,8 +244,7 @@ def recall(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndar
 def _axes(points: Tensor, train: np.ndarray, val: np.ndarray) -> Axes:
     """Train points, then val points, standardised and in the principal axes of the train points."""
     rows = torch.from_numpy(np.concatenate([train, val])).to(points.device)
-    fitted_on = torch.arange(len(train), device=points.device)
-    return principal_position(standardized(points[rows], fitted_on), fitted_on)
+    return principal_position(standardized(points[rows], len(train)), len(train))
 
 
 def _problems(labels: np.ndarray, weights: np.ndarray, n_classes: int, device: torch.device) -> Problems:

@@ -16,9 +16,11 @@ from torch import Tensor
 from repviz.diagnostics.alignment import DISTINCT, sign_aligned, steady_axes
 from repviz.diagnostics.diagnostic import NOTHING_EARLIER, Diagnostic, Earlier
 from repviz.diagnostics.fidelity import chance, largest_k, rank_preservation, sampled_rows
+from repviz.diagnostics.layers import unusable_points
 from repviz.diagnostics.map_neighbors import asks_few, map_neighbors
 from repviz.diagnostics.neighbors import nearest_neighbors
 from repviz.diagnostics.pca import principal_axes, principal_scores
+from repviz.diagnostics.position import coincide
 from repviz.diagnostics.umap_descent import Backend, chosen_backend, descent_of, torchdr_is_installed
 from repviz.diagnostics.umap_layout import first_layout, new_neighbors, next_layout
 from repviz.diagnostics.units import followed_units
@@ -32,7 +34,6 @@ FIDELITY_ROWS = 2_000
 _NO_UNIT = -1
 _GREATEST = 1e30
 """Activations up to here keep their distances within float32."""
-_ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 VARIABLES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "coordinates": (("layer", "method", "sample", "component"), "position on the map", "arbitrary"),
@@ -154,7 +155,7 @@ class Projection(Diagnostic):
         k = min(self.n_neighbors, n - 1)
         numbers = _empty_numbers(n, k, len(self.methods), self.n_pcs)
         numbers |= {"unit_index": units, "neuron": _activations_of(points, units)}
-        if _coincide(points):
+        if coincide(points):
             numbers["scores"][:, : min(width, self.n_pcs)] = 0
             return numbers
         principal = principal_axes(points)
@@ -252,8 +253,7 @@ def _require(holds: bool, name: str, value: Any, accepted: str) -> None:
 
 
 def _check_finite(points: Tensor, layer: str, epoch: int) -> None:
-    bad = int((~(points.abs() <= _GREATEST).all(dim=1)).sum())
-    if bad:
+    if bad := unusable_points(points, _GREATEST):
         raise FloatingPointError(
             f"layer {layer!r} has activations that are NaN, infinite or above {_GREATEST:g} for {bad} of {len(points)} "
             f"points at epoch {epoch}: training has diverged (a lower learning rate or gradient clipping may help)"
@@ -272,12 +272,6 @@ def _coordinates_before(previous: xr.Dataset | None, method: str) -> np.ndarray 
         return None
     coordinates = previous["coordinates"].sel({"method": method}).values
     return coordinates if np.ptp(coordinates, axis=0).any() else None
-
-
-def _coincide(points: Tensor) -> bool:
-    """Whether all points are one up to the rounding of float32: a dead layer, or a single point."""
-    spread = points.amax(0) - points.amin(0)
-    return float(spread.max()) <= _ROUNDING * float(points.abs().max())
 
 
 def _pca_map(scores: np.ndarray, before: np.ndarray | None) -> np.ndarray:

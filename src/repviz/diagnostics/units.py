@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from torch import Tensor
 
+from repviz.diagnostics.position import centroid, variances
 from repviz.snapshot import Sample
 
 
 def by_variance(points: Tensor) -> np.ndarray:
     """All units of ``points (n, n_units)`` by descending variance, the lower number first among equals: int32."""
-    variances = points.double().var(0, unbiased=False).cpu().numpy()
-    return np.argsort(-variances, kind="stable").astype(np.int32)
+    found = variances(points, centroid(points)).cpu().numpy()
+    return np.argsort(-found, kind="stable").astype(np.int32)
 
 
 def unit_order(activations: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
