@@ -34,6 +34,24 @@
     for (const next of epochs.slice(Math.max(0, at - BEHIND), at + AHEAD + 1)) frameOf(manifest, next, pointsOf).catch(() => {});
   }
 
+  /** Names of the frame's layers, those of one output together: the penultimate layer is the last block by another name. */
+  function outputs(frame) {
+    frame.outputs ??= frame.layers.reduce((found, layer, at) => {
+      if (at && areOne(frame, at - 1, at) && !isBlank(frame, layer)) found.at(-1).push(layer);
+      else found.push([layer]);
+      return found;
+    }, []);
+    return frame.outputs;
+  }
+
+  /** Whether two layers, by their places in the frame, have the same map, to the last bit. */
+  function areOne(frame, one, other) {
+    if (frame.extents[one].some((limit, at) => limit !== frame.extents[other][at])) return false;
+    const size = 2 * frame.n;
+    for (let at = 0; at < size; at++) if (frame.values[one * size + at] !== frame.values[other * size + at]) return false;
+    return true;
+  }
+
   /** x and y of a layer's points in [-1, 1], in a box given as [x_min, x_max, y_min, y_max]. */
   function place(frame, layer, box) {
     const at = frame.layers.indexOf(layer);
@@ -100,5 +118,5 @@
     return Uint8Array.from(x, (value, row) => Number(value !== MISSING || y[row] !== MISSING));
   }
 
-  repviz.offer({ frame, frameOf, prefetch, place, placeRows, shares, isBlank, axesOf, presence, MISSING });
+  repviz.offer({ frame, frameOf, prefetch, outputs, place, placeRows, shares, isBlank, axesOf, presence, MISSING });
 })();

@@ -73,6 +73,7 @@
       this.labels = element("canvas", { class: "labels" });
       this.message = element("p", { class: "map-message", hidden: true });
       this.trust = element("span", { class: "map-trust" });
+      this.name = element("h3", {}, this.key);
       this.epoch = element("span", { class: "map-epoch" });
       const focus = () => this.events.focus(this.key);
       const expand = element("button", { class: "map-button", type: "button", onclick: focus });
@@ -88,7 +89,7 @@
         element(
           "figcaption",
           this.events.focus ? { ondblclick: focus } : {},
-          element("div", { class: "map-title" }, element("h3", {}, this.key), this.epoch, repviz.mapMenu(this), home, this.events.focus ? expand : null),
+          element("div", { class: "map-title" }, this.name, this.epoch, repviz.mapMenu(this), home, this.events.focus ? expand : null),
           this.trust,
         ),
         this.stage,
@@ -140,9 +141,10 @@
       }
     }
 
-    async draw({ layer, frame, box, indices, duration, run = data.manifest.run, turn = null }) {
+    async draw({ layer, names = [this.key], frame, box, indices, duration, run = data.manifest.run, turn = null }) {
       this.layer = layer;
-      this.describe(frame);
+      this.name.textContent = names[0];
+      this.describe(frame, names.slice(1));
       if (repviz.isBlank(frame, layer)) return this.say(`${layer} has no such map`);
       this.say(null);
       const placed = repviz.place(frame, layer, box);
@@ -191,12 +193,13 @@
       return this.narrowed.get(rows);
     }
 
-    describe(frame) {
+    /** `aliases`: other names of the layer. */
+    describe(frame, aliases) {
       const at = frame.layers.indexOf(this.layer);
       const share = frame.explained?.[at]?.filter((v) => v !== null) ?? [];
       const trust = frame.trustworthiness?.[at];
       const chance = frame.trustworthiness_chance?.[at];
-      const parts = [];
+      const parts = aliases.map((name) => `= ${name}`);
       if (trust != null) parts.push(`trust ${trust.toFixed(2)}`);
       if (chance != null) parts.push(`chance ${chance.toFixed(2)}`);
       if (frame.common < frame.n) parts.push(`${frame.common.toLocaleString("en")} of ${frame.n.toLocaleString("en")} points`);

@@ -86,12 +86,18 @@
     }
 
     /**
-     * What is to be drawn at an epoch of the run, a map each: a `key` that names the map, its `layer`, the `frame` and
-     * the `box` of the layer's plane that is shown; or the `problem` that is told instead.
+     * What is to be drawn at an epoch of the run, a map each: a `key` that names the map, its `layer`, the `names` of
+     * that layer where it is the map's title, the `frame` and the `box` of the layer's plane that is shown; or the
+     * `problem` that is told instead.
      */
     async scenes(epoch) {
       const frame = await repviz.frame(epoch);
-      return this.layers(frame.layers).map((layer) => ({ key: layer, layer, frame, box: boxOf(data.manifest, frame, layer) }));
+      const outputs = repviz.outputs(frame);
+      const layers = outputs.map((names) => (names.includes(state.layer) ? state.layer : names.at(-1)));
+      return this.layers(layers).map((layer) => {
+        const names = outputs.find((some) => some.includes(layer));
+        return { key: layer, layer, names, frame, box: boxOf(data.manifest, frame, layer) };
+      });
     }
 
     coloringAt(epoch) {

@@ -32,6 +32,8 @@ class SyntheticRun:
     max_epochs: int = 12
     methods: tuple[str, ...] = ("pca", "umap")
     kinds: tuple[str, ...] = ("projection",)
+    aliased: bool = False
+    """Whether the layer before the last is that before it by another name, as penultimate is a block's."""
     facts: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,6 +80,8 @@ class SyntheticRun:
             points = (self.centers[self.labels] * pull + noise * (1.6 - 0.7 * learned * depth[layer])) @ rotation
             # Different looks: UMAP in its own units, PCA growing with the activations.
             maps.append([points * (1 + depth[layer] * learned) * [1.6, 1], points + 5][: len(self.methods)])
+        if self.aliased:
+            maps[-3] = maps[-2]
         return np.array(maps, np.float32)
 
     def write_metrics(self, epoch: int) -> None:

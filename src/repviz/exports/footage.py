@@ -1,6 +1,7 @@
 """What a video is about, as arrays: where every point is at every stop, and what is said of the maps."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +54,17 @@ class Footage:
 
 
 def over_epochs(run: Run, layers: list[str] | None, method: str | None) -> Footage:
-    """Maps of ``layers`` (None = all) at every epoch that has a projection; see ``chosen_layer`` for errors."""
+    """Maps of ``layers`` (None = each output once) at every epoch that has a projection.
+
+    See ``chosen_layer`` for errors.
+    """
     epochs = epochs_of(run)
     first = _read(run, epochs[0])
     method = chosen_method(run, first, method)
-    layers = layers or [str(layer) for layer in first["layer"].values]
-    found = [_read(run, epoch).sel({"layer": layers, "method": method}) for epoch in epochs]
+    found = [_read(run, epoch).sel({"layer": layers or first["layer"].values, "method": method}) for epoch in epochs]
+    if layers is None:
+        layers = outputs(found)
+        found = [dataset.sel(layer=layers) for dataset in found]
     places = np.stack([dataset["coordinates"].values for dataset in found])
     return _footage(
         found[0],
@@ -90,7 +96,7 @@ def through_layers(run: Run, method: str | None, epoch: int | None = None) -> Fo
     dataset = _read(run, epoch)
     method = chosen_method(run, dataset, method)
     dataset = dataset.sel({"method": method})
-    layers = [str(k) for k in dataset["layer"].values if np.isfinite(dataset["coordinates"].sel(layer=k)).any()]
+    layers = [k for k in outputs([dataset]) if np.isfinite(dataset["coordinates"].sel(layer=k)).any()]
     if not layers:
         raise UserError(f"no layer of run {run.name} has a {method} map at epoch {epoch}")
     turned: list[np.ndarray] = []
@@ -107,6 +113,18 @@ def through_layers(run: Run, method: str | None, epoch: int | None = None) -> Fo
         blank=np.zeros(1, bool),
         method=METHOD_NAMES.get(method, method),
     )
+
+
+def outputs(datasets: Sequence[xr.Dataset]) -> list[str]:
+    """Names of the layers, of those with the same map in all of the datasets the last: the penultimate is a block's.
+
+    Args:
+        datasets: ``coordinates (layer, sample, component)`` of the same layers. A layer without a map is kept.
+    """
+    names = [str(layer) for layer in datasets[0]["layer"].values]
+    maps = np.stack([dataset["coordinates"].values for dataset in datasets])
+    again = [np.array_equal(maps[:, number], maps[:, number + 1]) for number in range(len(names) - 1)]
+    return [name for name, follows in zip(names, [*again, False], strict=True) if not follows]
 
 
 def unit_size(points: np.ndarray) -> np.ndarray:

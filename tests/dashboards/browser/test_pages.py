@@ -167,6 +167,30 @@ def test_hovering_shows_text_as_text(watched, trained, shots):
     page.screenshot(path=shots / "hover.png")
 
 
+def test_one_output_of_two_names_has_one_map(watched, make_run, shots):
+    run = make_run("20250115_000000", epochs=2, n=300, aliased=True)
+    page = watched.open(run, "page=representations")
+    wait_for_maps(page, 2, layers=5)
+    titles = page.locator(".map:visible h3")
+    expect(titles).to_have_text(["input", "block1", "block2", "block3", "logits"])
+    notes = page.locator(".map:visible .map-trust")
+    expect(notes).to_have_text(
+        [
+            *[f"trust {trust} · chance 0.51" for trust in ("0.93", "0.93", "0.92")],
+            "= penultimate · trust 0.91 · chance 0.51",
+            "trust 0.91 · chance 0.51",
+        ]
+    )
+    page.screenshot(path=shots / "one_output.png")
+    for name in ("block3", "penultimate"):
+        page = watched.open(run, f"page=representations&layer={name}")
+        wait_for_maps(page, 2, layers=1)
+        expect(titles).to_have_text("block3")
+        expect(notes).to_contain_text("= penultimate")
+    page = watched.open(run)
+    expect(titles).to_have_text("block3", timeout=SLOW)
+
+
 def test_one_map_can_be_shown_alone(watched, trained):
     page = watched.open(trained, "page=representations")
     wait_for_maps(page, 5)
