@@ -10,6 +10,7 @@ from repviz.data.blocks import BlockLoader, BlockOrder, ScaledRows, ahead, batch
 from repviz.data.folder import FolderReader
 from repviz.data.scaling import fit_scaling
 from repviz.errors import DataError
+from tests.reliability.interrupting import ends
 
 
 def order(n_rows=1000, *, epoch=0, rank=0, world_size=1, shuffle=True, seed=3, block_rows=64, mixed_blocks=4):
@@ -127,7 +128,7 @@ def test_the_thread_ends_with_the_one_who_iterates():
     iterator = ahead(iter(range(1000)))
     assert [next(iterator) for _ in range(3)] == [0, 1, 2]
     assert len(threads()) == 1
-    iterator.close()
+    assert ends(iterator.close)
     assert threads() == []
 
 
