@@ -22,6 +22,13 @@ def test_blocks_hold_every_point_once(points):
     assert rows.tolist() == list(range(len(points)))
 
 
+def test_blocks_are_smaller_where_more_is_made_of_a_point(monkeypatch):
+    monkeypatch.setattr(position, "_BLOCK", 100)
+    points = torch.zeros(41, 7)
+    sizes = {width: {len(points[rows]) for rows in block_rows(points, width)} for width in (1, 7, 50, 1000)}
+    assert sizes == {1: {14, 13}, 7: {14, 13}, 50: {2, 1}, 1000: {1}}
+
+
 def test_what_is_found_by_blocks_is_what_numpy_finds(points):
     whole = points.numpy().astype(np.float64)
     centred = whole - whole.mean(0)

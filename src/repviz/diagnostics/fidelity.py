@@ -96,8 +96,8 @@ def _excess(rows: Tensor, neighbors: Sequence[Tensor], space: Tensor, frame: Fra
         distances = squared_distances(own, frame.of(space[first:last]), norms[first:last])
         among = at[(rows >= first) & (rows < last)]
         distances[among, rows[among] - first] = torch.inf
-        for block in at.split(max(1, counted // (last - first))):
-            part = slice(int(block[0]), int(block[-1]) + 1)
+        step = max(1, counted // (last - first))
+        for part in (slice(start, start + step) for start in range(0, len(rows), step)):
             for count, limit in zip(nearer, limits, strict=True):
                 count[part] += _numbers_below(distances[part], limit[part])
     return [int((count + 1 - count.shape[1]).clamp_min(0).sum()) for count in nearer]

@@ -212,7 +212,7 @@ def self_duality(means: Tensor, weights: Tensor) -> float:
 
 def nearest_mean(points: Tensor, means: Tensor) -> Tensor:
     """Number of the class mean that is nearest to each point: ``(n,)``."""
-    return torch.cat([torch.cdist(part.double(), means).argmin(1) for part in blocks(points)])
+    return torch.cat([torch.cdist(part.double(), means).argmin(1) for part in blocks(points, len(means))])
 
 
 def classifier_weights(model: nn.Module | None, points: Tensor, logits: Tensor) -> Tensor | None:
@@ -227,7 +227,7 @@ def classifier_weights(model: nn.Module | None, points: Tensor, logits: Tensor) 
         weight = module.weight.detach().to(points.device).float()
         offset = 0 if module.bias is None else module.bias.detach().to(points.device).float()
         off, largest = 0.0, float(logits.abs().max())
-        for rows in block_rows(points):
+        for rows in block_rows(points, logits.shape[1]):
             off = max(off, float((points[rows] @ weight.T + offset - logits[rows]).abs().max()))
         if off <= _FEEDS * largest:
             return weight

@@ -73,12 +73,17 @@ def coincide(points: Tensor) -> bool:
     return float((most - least).max()) <= _ROUNDING * max(float(most.max()), -float(least.min()))
 
 
-def blocks(points: Tensor) -> Iterator[Tensor]:
-    """The points ``(n, d)``, some rows after the other."""
-    return (points[rows] for rows in block_rows(points))
+def blocks(points: Tensor, width: int = 1) -> Iterator[Tensor]:
+    """The points ``(n, d)``, some rows after the other; see ``block_rows``."""
+    return (points[rows] for rows in block_rows(points, width))
 
 
-def block_rows(points: Tensor) -> Iterator[slice]:
-    """Rows of ``points (n, d)`` that are worked on together, at least one at a time."""
-    step = max(1, _BLOCK // max(1, points.shape[1]))
+def block_rows(points: Tensor, width: int = 1) -> Iterator[slice]:
+    """Rows of ``points (n, d)`` that are worked on together, at least one at a time.
+
+    Args:
+        points: which.
+        width: numbers that are made of each, where those are more than d.
+    """
+    step = max(1, _BLOCK // max(width, points.shape[1]))
     return (slice(first, first + step) for first in range(0, len(points), step))
