@@ -29,7 +29,7 @@ from landscape_parts.ways import HIDDEN, N_CLASSES, N_FEATURES, repviz, scene
 from projection import activations, before_of, chained
 from report.arguments import arguments, sentence
 from report.record import Record, Row, multiples
-from repviz.diagnostics.neighbors import block_rows
+from repviz.diagnostics.neighbors import rows_at_once
 from repviz.diagnostics.umap_descent import warm_up
 from repviz.diagnostics.weight_plane import at_once
 from repviz.store.artifacts import write_artifact
@@ -86,7 +86,7 @@ def projection(record: Record, options) -> None:
     n, width = points[1].shape
     warm_up()
     before = before_of(points[1])
-    products = neighbor_products(n, width, block_rows(n))
+    products = neighbor_products(n, width, rows_at_once(n))
     own, least = paired(lambda: chained(points[2], before)[1], lambda: clocked(products), options.repeats)
     record.add(multiples(f"projection of {n:,} points", own, least, peer="the neighbours' products"))
 

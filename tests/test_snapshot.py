@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from repviz.errors import UserError
 from repviz.snapshot import capture, isolated_random_state, observing
 
 
@@ -76,3 +77,64 @@ def test_random_state_is_private_while_isolated():
         torch.manual_seed(99)
         random.seed(5)
     assert torch.equal(torch.rand(2), expected)
+
+
+class Strange(nn.Module):
+    """Some of its parts give what is no row for each point."""
+
+    def __init__(self):
+        super().__init__()
+        self.turned, self.lonely, self.idle, self.late = nn.Identity(), nn.Identity(), nn.Identity(), nn.Identity()
+        self.pair, self.twice, self.flat = Pair(), nn.Linear(5, 5), nn.Identity()
+
+    def forward(self, x):
+        self.turned(x.T)
+        self.lonely(x[:1])
+        self.pair(x)
+        self.flat(x[:, 0])
+        if len(x) < 16:
+            self.late(x)
+        return self.twice(self.twice(x))
+
+
+class Pair(nn.Module):
+    def forward(self, x):
+        return x, x
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("turned", r"layer 'a' or 'b' gives a tensor \(5, 16\) for 16 points"),
+        ("lonely", r"gives a tensor \(1, 5\) for 16 points; needed is a row for each"),
+        ("pair", r"layer 'a' or 'b' gives a tuple for 16 points"),
+        ("idle", r"layer 'a' or 'b' does not run"),
+        ("late", r"layer 'a' or 'b' does not run"),
+    ],
+)
+def test_a_part_that_gives_no_row_for_each_point_is_named(part, said):
+    model = Strange()
+    site = getattr(model, part)
+    with observing(model), pytest.raises(UserError, match=said):
+        capture(model, {"input": None, "a": site, "b": site}, [torch.randn(20, 5)], batch_size=16)
+    assert not site._forward_hooks
+
+
+def test_of_a_part_that_runs_twice_the_last_output_and_of_a_single_number_a_column():
+    model, x = Strange(), torch.randn(20, 5)
+    with observing(model):
+        found, logits = capture(model, {"twice": model.twice, "flat": model.flat}, [x], batch_size=16)
+        torch.testing.assert_close(found["twice"], model.twice(model.twice(x)))
+    torch.testing.assert_close(found["twice"], logits)
+    assert torch.equal(found["flat"], x[:, :1])
+
+
+def test_what_is_kept_is_of_single_precision_whatever_torch_makes_by_itself(network):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with observing(network):
+            found, logits = capture(network, {"hidden": network[2]}, [torch.randn(20, 5)])
+    finally:
+        torch.set_default_dtype(before)
+    assert {found["hidden"].dtype, logits.dtype} == {torch.float32}

@@ -34,22 +34,23 @@
     for (const next of epochs.slice(Math.max(0, at - BEHIND), at + AHEAD + 1)) frameOf(manifest, next, pointsOf).catch(() => {});
   }
 
-  /** Names of the frame's layers, those of one output together: the penultimate layer is the last block by another name. */
+  /**
+   * Names of the frame's layers, those of one output together: the penultimate layer is the last block by another name.
+   * They are one where their maps take the same room to the last bit, over all epochs, so that none comes or goes.
+   */
   function outputs(frame) {
-    frame.outputs ??= frame.layers.reduce((found, layer, at) => {
-      if (at && areOne(frame, at - 1, at) && !isBlank(frame, layer)) found.at(-1).push(layer);
+    const boxes = data.manifest.extents[frame.method] ?? {};
+    const boxAt = (at) => boxes[frame.layers[at]] ?? frame.extents[at];
+    return frame.layers.reduce((found, layer, at) => {
+      if (at && areOne(boxAt(at - 1), boxAt(at))) found.at(-1).push(layer);
       else found.push([layer]);
       return found;
     }, []);
-    return frame.outputs;
   }
 
-  /** Whether two layers, by their places in the frame, have the same map, to the last bit. */
-  function areOne(frame, one, other) {
-    if (frame.extents[one].some((limit, at) => limit !== frame.extents[other][at])) return false;
-    const size = 2 * frame.n;
-    for (let at = 0; at < size; at++) if (frame.values[one * size + at] !== frame.values[other * size + at]) return false;
-    return true;
+  /** Whether boxes are the same; those of layers without a map are nobody's. */
+  function areOne(one, other) {
+    return (one[0] < one[1] || one[2] < one[3]) && one.every((limit, at) => limit === other[at]);
   }
 
   /** x and y of a layer's points in [-1, 1], in a box given as [x_min, x_max, y_min, y_max]. */

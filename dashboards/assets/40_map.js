@@ -16,8 +16,8 @@
 
   class LayerMap {
     /**
-     * `key`: its name among the maps of its page, and its title: that of its layer, or of its run; `renderer`: shared
-     * by all maps, for browsers give few WebGL contexts; `events`: callbacks.
+     * `key`: its name among the maps of its page, that of its layer or of its run, and its title until a scene has
+     * `names`; `renderer`: shared by all maps, for browsers give few WebGL contexts; `events`: callbacks.
      */
     constructor(key, renderer, events) {
       this.key = key;
@@ -73,15 +73,14 @@
       this.labels = element("canvas", { class: "labels" });
       this.message = element("p", { class: "map-message", hidden: true });
       this.trust = element("span", { class: "map-trust" });
-      this.name = element("h3", {}, this.key);
+      this.name = element("h3", {});
       this.epoch = element("span", { class: "map-epoch" });
-      const focus = () => this.events.focus(this.key);
-      const expand = element("button", { class: "map-button", type: "button", onclick: focus });
-      expand.append(element("span", { class: "icon icon-expand", "aria-hidden": "true" }));
-      expand.setAttribute("aria-label", `show ${this.key} alone, or all layers again`);
-      const home = element("button", { class: "map-button", type: "button", onclick: () => this.goHome() });
-      home.append(element("span", { class: "icon icon-home", "aria-hidden": "true" }));
-      home.setAttribute("aria-label", `whole map of ${this.key}`);
+      const focus = () => this.events.focus(this.names);
+      this.expand = element("button", { class: "map-button", type: "button", onclick: focus });
+      this.expand.append(element("span", { class: "icon icon-expand", "aria-hidden": "true" }));
+      this.home = element("button", { class: "map-button", type: "button", onclick: () => this.goHome() });
+      this.home.append(element("span", { class: "icon icon-home", "aria-hidden": "true" }));
+      this.menu = repviz.mapMenu(this);
       this.stage = element("div", { class: "map-stage" }, this.under, this.points, this.labels, this.message);
       this.root = element(
         "figure",
@@ -89,11 +88,21 @@
         element(
           "figcaption",
           this.events.focus ? { ondblclick: focus } : {},
-          element("div", { class: "map-title" }, this.name, this.epoch, repviz.mapMenu(this), home, this.events.focus ? expand : null),
+          element("div", { class: "map-title" }, this.name, this.epoch, this.menu, this.home, this.events.focus ? this.expand : null),
           this.trust,
         ),
         this.stage,
       );
+      this.call([this.key]);
+    }
+
+    /** `names` of what is drawn: the first is the title, and in what its buttons say. */
+    call(names) {
+      this.names = names;
+      this.name.textContent = names[0];
+      this.expand.setAttribute("aria-label", `show ${names[0]} alone, or all layers again`);
+      this.home.setAttribute("aria-label", `whole map of ${names[0]}`);
+      repviz.nameMenu(this.menu, names[0]);
     }
 
     /** Colours, sizes and labels as theme, classes and number of points ask for. */
@@ -143,8 +152,8 @@
 
     async draw({ layer, names = [this.key], frame, box, indices, duration, run = data.manifest.run, turn = null }) {
       this.layer = layer;
-      this.name.textContent = names[0];
-      this.describe(frame, names.slice(1));
+      this.call(names);
+      this.describe(frame);
       if (repviz.isBlank(frame, layer)) return this.say(`${layer} has no such map`);
       this.say(null);
       const placed = repviz.place(frame, layer, box);
@@ -193,13 +202,12 @@
       return this.narrowed.get(rows);
     }
 
-    /** `aliases`: other names of the layer. */
-    describe(frame, aliases) {
+    describe(frame) {
       const at = frame.layers.indexOf(this.layer);
       const share = frame.explained?.[at]?.filter((v) => v !== null) ?? [];
       const trust = frame.trustworthiness?.[at];
       const chance = frame.trustworthiness_chance?.[at];
-      const parts = aliases.map((name) => `= ${name}`);
+      const parts = this.names.slice(1).map((name) => `= ${name}`);
       if (trust != null) parts.push(`trust ${trust.toFixed(2)}`);
       if (chance != null) parts.push(`chance ${chance.toFixed(2)}`);
       if (frame.common < frame.n) parts.push(`${frame.common.toLocaleString("en")} of ${frame.n.toLocaleString("en")} points`);
@@ -207,7 +215,7 @@
       this.trust.textContent = parts.join(" · ");
       const method = data.config.methods.find(([name]) => name === frame.method)?.[1] ?? frame.method;
       this.epoch.textContent = `${method} · epoch ${frame.epoch}`;
-      this.points.setAttribute("aria-label", `${this.key}, ${frame.method}, epoch ${frame.epoch}: ${parts.join(", ")}`);
+      this.points.setAttribute("aria-label", `${this.names[0]}, ${frame.method}, epoch ${frame.epoch}: ${parts.join(", ")}`);
     }
 
     /** Draw only the rows that the style asks for. The selected ones of them stand out. */

@@ -17,10 +17,9 @@
     };
     const filled = () => (document.fullscreenElement === map.root ? document.exitFullscreen() : map.root.requestFullscreen());
     const choice = (text, label, act) => element("button", { type: "button", class: "map-choice", "aria-label": label, onclick: choose(act) }, text);
-    const label = `save ${map.key}, or fill the screen with it`;
     const svg = choice("SVG", "save as SVG", () => saveSvg(map));
     const menu = element("details", { class: "map-menu" },
-      element("summary", { class: "map-button", title: label, "aria-label": label }, element("span", { class: "icon icon-save", "aria-hidden": "true" })),
+      element("summary", { class: "map-button" }, element("span", { class: "icon icon-save", "aria-hidden": "true" })),
       element("div", { class: "map-choices" },
         choice("PNG", "save as PNG", () => savePng(map)),
         svg,
@@ -39,6 +38,12 @@
       menu.querySelector("summary").focus();
     });
     return menu;
+  }
+
+  /** Say on a map's menu what the map is called. */
+  function nameMenu(menu, name) {
+    const label = `save ${name}, or fill the screen with it`;
+    for (const attribute of ["title", "aria-label"]) menu.querySelector("summary").setAttribute(attribute, label);
   }
 
   const fileName = ({ shown: { run, layer, frame } }) => `${run}_${layer}_${frame.method}_epoch_${frame.epoch}`;
@@ -94,7 +99,7 @@
     const [w, h] = [map.stage.clientWidth, map.stage.clientHeight];
     context.fillStyle = map.look.surface;
     context.fillRect(0, 0, width, height);
-    write(context, map.key, 14, 22, `600 15px ${FAMILY}`, map.look.text);
+    write(context, map.names[0], 14, 22, `600 15px ${FAMILY}`, map.look.text);
     write(context, [map.epoch.textContent, map.trust.textContent].filter(Boolean).join(" · "), 14, 39, `400 12px ${FAMILY}`, map.look.text);
     context.within(0, HEAD, w, h, () => {
       repviz.paintUnder(map, context);
@@ -182,5 +187,5 @@
     return { title, entries };
   }
 
-  repviz.offer({ mapMenu });
+  repviz.offer({ mapMenu, nameMenu });
 })();

@@ -92,12 +92,8 @@
      */
     async scenes(epoch) {
       const frame = await repviz.frame(epoch);
-      const outputs = repviz.outputs(frame);
-      const layers = outputs.map((names) => (names.includes(state.layer) ? state.layer : names.at(-1)));
-      return this.layers(layers).map((layer) => {
-        const names = outputs.find((some) => some.includes(layer));
-        return { key: layer, layer, names, frame, box: boxOf(data.manifest, frame, layer) };
-      });
+      const outputs = new Map(repviz.outputs(frame).map((names) => [names.at(-1), names]));
+      return this.layers([...outputs.keys()]).map((layer) => ({ key: layer, layer, names: outputs.get(layer), frame, box: boxOf(data.manifest, frame, layer) }));
     }
 
     coloringAt(epoch) {
@@ -115,7 +111,7 @@
     /** Make the maps that the scenes ask for; if they are there already they stay, with their zoom. */
     arrange(scenes) {
       const wanted = scenes.map(({ key }) => key);
-      const alone = wanted.includes(state.layer) ? state.layer : null;
+      const alone = scenes.find(({ key, names }) => (names ?? [key]).includes(state.layer))?.key ?? null;
       this.mount.classList.toggle("alone", alone !== null && wanted.length > 1);
       for (const map of this.maps) map.root.classList.toggle("chosen", map.key === alone);
       this.fitColumns();
@@ -136,7 +132,7 @@
         out: () => repviz.hideSample(),
         clicked: (row) => set({ point: row === state.point ? null : row }),
         lassoed: (rows, how) => repviz.select(rows, how),
-        focus: (layer) => set({ page: "representations", layer: state.layer === layer ? null : layer }),
+        focus: (names) => set({ page: "representations", layer: names.includes(state.layer) ? null : names.at(-1) }),
         resized: () => fitRenderer(),
       };
     }

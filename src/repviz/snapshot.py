@@ -4,12 +4,13 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from repviz.errors import UserError
 from repviz.precision import full_single_precision
 
 SPLIT_NAMES = ("train", "val", "excluded")
@@ -146,25 +147,42 @@ def capture(
         activations per layer ``(n, n_units)`` float32 and logits ``(n, n_classes)``, on the model's device; on the CPU
         where that device has no double precision, as Apple's GPUs: diagnostics compute in it. Of a module that runs
         several times in a pass, the last output.
+
+    Raises:
+        UserError: a module gives something else than a row for each row of the batch, or does not run.
     """
     inputs = as_taken_by(model, inputs)
+    n = len(inputs[0])
     kept: dict[int | None, Tensor] = {}
-    first = 0
+    rows, ran = slice(0, 0), set[int | None]()
 
-    def keep(key: int | None, output: Tensor) -> None:
-        part = _kept(output.detach())
+    def keep(key: int | None, names: str, output: Any) -> None:
+        if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != rows.stop - rows.start:
+            found = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+            raise UserError(f"{names} gives {found} for {rows.stop - rows.start} points; needed is a row for each")
+        part = _kept(output.detach() if key is None else output.detach().reshape(len(output), -1))
         if key not in kept:  # room for all at once: parts put together in the end would take twice the memory
-            kept[key] = torch.empty(len(inputs[0]), *part.shape[1:], device=part.device)
-        kept[key][first : first + len(part)] = part
+            kept[key] = part.new_empty(n, *part.shape[1:])
+        kept[key][rows] = part
+        ran.add(key)
 
     modules = {id(module): module for module in sites.values() if module is not None}
+    layers: dict[int, list[str]] = {key: [] for key in modules}
+    for name, module in sites.items():
+        if module is not None:
+            layers[id(module)].append(repr(name))
+    names = {key: f"layer {' or '.join(known)}" for key, known in layers.items()}
     handles = [
-        module.register_forward_hook(lambda _m, _a, output, key=key: keep(key, output.flatten(1)))
+        module.register_forward_hook(lambda _m, _a, output, key=key: keep(key, names[key], output))
         for key, module in modules.items()
     ]
     try:
-        for first in range(0, len(inputs[0]), batch_size):
-            keep(None, model(*(x[first : first + batch_size] for x in inputs)))
+        for first in range(0, n, batch_size):
+            rows = slice(first, min(first + batch_size, n))
+            ran.clear()
+            keep(None, "the model", model(*(x[rows] for x in inputs)))
+            if idle := modules.keys() - ran:
+                raise UserError(f"{names[min(idle)]} does not run when the model does")
     finally:
         for handle in handles:
             handle.remove()

@@ -156,6 +156,9 @@ def test_the_classifier_is_found_by_what_it_does():
         for other in (first, second, logits):
             assert classifier_weights(model, other, logits) is None
         assert classifier_weights(None, third, logits) is None
+        model.append(nn.Linear(6, 6))
+        model[-1].weight.fill_(np.nan)
+        assert torch.equal(classifier_weights(model, third, logits), model[4].weight), "NaN gives no logits"
 
 
 def test_a_collapsed_layer_and_a_scattered_one():

@@ -6,9 +6,22 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from repviz.diagnostics import position
+from repviz.diagnostics import neighbors, position
+from repviz.diagnostics.geometry import (
+    class_means,
+    classifier_weights,
+    distinct_rows,
+    nearest_mean,
+    variability_collapse,
+)
+from repviz.diagnostics.layers import unusable_points
+from repviz.diagnostics.logistic_regression import standardized
+from repviz.diagnostics.neighbors import nearest_neighbors
+from repviz.diagnostics.pca import principal_axes, principal_scores
 from repviz.diagnostics.position import block_rows, centroid, coincide, frame_of, placed, squared_norms, variances
+from repviz.diagnostics.units import by_variance
 
 
 @pytest.fixture(params=[1, 70, 10**6])
@@ -40,6 +53,40 @@ def test_what_is_found_by_blocks_is_what_numpy_finds(points):
     np.testing.assert_allclose(squared_norms(points, frame), (frame.of(points).numpy() ** 2).sum(1), rtol=1e-12)
     assert placed(points, frame, torch.float32).dtype == torch.float32
     assert points.numpy().max() > 90, "the points themselves stay as they are"
+
+
+def described(points, labels):
+    """Everything that goes over the points by blocks."""
+    model = nn.Linear(points.shape[1], 3)
+    with torch.no_grad():
+        torch.manual_seed(0)
+        model.weight.normal_()
+        logits = model(points)
+        means = class_means(points, labels)
+        principal = principal_axes(points)
+        yield from (means, nearest_mean(points, means), distinct_rows(points), principal.variances)
+        yield from (variability_collapse(points, labels, means), unusable_points(points, 2.0), by_variance(points))
+        yield from (principal_scores(points, principal, 2), standardized(points, 30))
+        yield from (classifier_weights(model, points, logits), classifier_weights(model, points, -logits))
+        yield from nearest_neighbors(points, 4)
+
+
+def test_nothing_depends_on_where_blocks_end(monkeypatch):
+    """A tenth of the points are one, so that neighbours are in doubt and gone through again, by blocks too."""
+    points = torch.randn(211, 5, generator=torch.Generator().manual_seed(0))
+    points[::10] = 1.5
+    labels = torch.arange(211) % 3
+    whole = list(described(points, labels))
+    for size in (1, 37, 5 * 100):
+        monkeypatch.setattr(position, "_BLOCK", size)
+        monkeypatch.setattr(neighbors, "_BLOCK", size)
+        for found, expected in zip(described(points, labels), whole, strict=True):
+            if isinstance(found, torch.Tensor):
+                torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+            elif expected is None:
+                assert found is None
+            else:
+                np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_points_that_coincide_up_to_rounding():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from repviz.errors import UserError
-from repviz.exports.footage import chosen_layer, outputs, over_epochs, through_layers, turned_onto, unit_size
+from repviz.exports.footage import chosen_layer, over_epochs, through_layers, turned_onto, unit_size
 from repviz.run import open_run
 
 
@@ -48,16 +48,6 @@ def test_one_output_of_two_names_is_shown_once(grow):
     assert through_layers(run, "umap").stops == names
     asked = over_epochs(run, ["block3", "penultimate"], "pca")
     np.testing.assert_array_equal(asked.places[:, 0], asked.places[:, 1])
-
-
-def test_layers_without_a_map_are_kept_apart(run):
-    dataset = run.read("projection", 0).sel(method="pca").copy(deep=True)
-    assert outputs([dataset]) == ["input", "penultimate", "logits"]
-    dataset["coordinates"][:2] = np.nan
-    assert outputs([dataset]) == ["input", "penultimate", "logits"]
-    dataset["coordinates"][:2] = 1.0
-    assert outputs([dataset]) == ["penultimate", "logits"]
-    assert outputs([dataset, run.read("projection", 0).sel(method="pca")]) == ["input", "penultimate", "logits"]
 
 
 def test_what_is_not_there_is_said(run, made, tmp_path):

@@ -138,6 +138,13 @@ def test_of_many_layers_four_are_taken():
     assert usual(["input", "logits"]) == ["input", "logits"]
 
 
+def test_one_output_of_two_names_plays_once(grow):
+    run = open_run(grow([0, 1], n=40, layers=("input", "block1", "penultimate", "logits"), aliased=True))
+    data = map_data(run, None, None, "light")
+    assert (data["layers"], data["allLayers"]) == (["input", "penultimate", "logits"], 3)
+    assert map_data(run, ["block1", "penultimate"], None, "light")["layers"] == ["block1", "penultimate"]
+
+
 def test_without_maps_and_results_there_is_still_a_report(grow, tmp_path, capsys):
     path = grow([], n=40)
     write_error(path, "projection", 0, ValueError("no <b>room</b>"), "")

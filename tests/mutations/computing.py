@@ -69,8 +69,8 @@ MUTATIONS = (
     Mutation(
         "probe_on_train_only",
         "src/repviz/diagnostics/probe.py",
-        "fitted_on = torch.arange(len(train), device=points.device)",
-        "fitted_on = torch.arange(len(train) + len(val), device=points.device)",
+        "principal_position(standardized(points[rows], len(train)), len(train))",
+        "principal_position(standardized(points[rows], len(rows)), len(rows))",
         "tests/diagnostics/test_probe.py::test_val_points_do_not_reach_the_fit",
     ),
     Mutation(

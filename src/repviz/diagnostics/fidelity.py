@@ -17,8 +17,8 @@ _ROWS = 2048
 _POINTS, _POINTS_OF_A_GPU = 2**11, 2**15
 """Points among which what is nearer is counted at once."""
 _BLOCK, _BLOCK_OF_A_GPU = 2**18, 2**26
-"""Distances that are counted at once: they are passed over once per neighbour, so they should stay in a processor's
-cache; a GPU wants much to do at a time."""
+"""Distances that are sorted in among the neighbours' at once: for each set of neighbours they are passed over, so they
+should stay in a processor's cache; a GPU wants much to do at a time."""
 
 
 def rank_preservation(space: Tensor, neighbors: Sequence[Tensor], rows: Tensor | None = None) -> list[float]:

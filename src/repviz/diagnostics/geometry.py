@@ -226,10 +226,10 @@ def classifier_weights(model: nn.Module | None, points: Tensor, logits: Tensor) 
             continue
         weight = module.weight.detach().to(points.device).float()
         offset = 0 if module.bias is None else module.bias.detach().to(points.device).float()
-        off, largest = 0.0, float(logits.abs().max())
+        off = torch.zeros((), device=points.device)
         for rows in block_rows(points, logits.shape[1]):
-            off = max(off, float((points[rows] @ weight.T + offset - logits[rows]).abs().max()))
-        if off <= _FEEDS * largest:
+            off = torch.maximum(off, (points[rows] @ weight.T + offset - logits[rows]).abs().max())  # NaN stays NaN
+        if float(off) <= _FEEDS * float(logits.abs().max()):
             return weight
     return None
 

@@ -46,16 +46,16 @@ def nearest_neighbors(points: Tensor, k: int, rows: Tensor | None = None) -> tup
     indices = torch.empty(len(rows), k, dtype=torch.int64, device=points.device)
     squared = torch.empty(len(rows), k, dtype=torch.float64, device=points.device)
     if k:
-        for at in torch.arange(len(rows), device=points.device).split(_rows_at_once(n)):
+        every = torch.arange(len(rows), device=points.device)
+        doubtful = torch.zeros(len(rows), dtype=torch.bool, device=points.device)
+        for at in every.split(rows_at_once(n)):
             own = rows[at]
             indices[at], squared[at], reach = _nearest(own, squared_distances(fast[own], fast, norms), points, frame, k)
-            if fast.dtype == torch.float64:
-                continue
-            error = rounding(norms[own] + norms.max(), points.shape[1])
-            doubt = at[squared[at, -1] > reach - error]
-            if len(doubt):
-                own = rows[doubt]
-                indices[doubt], squared[doubt], _ = _nearest(own, _doubly_exact(own, points, frame), points, frame, k)
+            doubtful[at] = squared[at, -1] > reach - rounding(norms[own] + norms.max(), points.shape[1])
+        # Together: a product in double precision passes over all points, for one row as for many.
+        for at in every[doubtful].split(rows_at_once(n)) if fast.dtype != torch.float64 else ():
+            own = rows[at]
+            indices[at], squared[at], _ = _nearest(own, _doubly_exact(own, points, frame), points, frame, k)
     return indices, squared.sqrt() * frame.scale
 
 
@@ -117,6 +117,11 @@ def product_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if single else torch.float64
 
 
+def rows_at_once(n: int) -> int:
+    """How many rows of distances to ``n`` points are held at once."""
+    return max(_FEWEST_ROWS, _BLOCK // n)
+
+
 def _nearest(rows: Tensor, distances: Tensor, points: Tensor, frame: Frame, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """Indices and squared distances ``(m, k)``, and how near a point that was no candidate may seem ``(m,)``.
 
@@ -139,8 +144,3 @@ def _doubly_exact(rows: Tensor, points: Tensor, frame: Frame) -> Tensor:
         part = frame.of(points[some])
         distances[:, some] = squared_distances(own, part, part.square().sum(1))
     return distances
-
-
-def _rows_at_once(n: int) -> int:
-    """How many rows of distances to ``n`` points are held at once."""
-    return max(_FEWEST_ROWS, _BLOCK // n)

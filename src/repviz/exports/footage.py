@@ -1,7 +1,6 @@
 """What a video is about, as arrays: where every point is at every stop, and what is said of the maps."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,7 @@ import xarray as xr
 
 from repviz.errors import UserError
 from repviz.figures.projection import METHOD_NAMES
-from repviz.figures.shown import class_names
+from repviz.figures.shown import class_names, outputs
 from repviz.figures.view import usual_layer, usual_method
 from repviz.run import Run
 from repviz.store.artifacts import read_artifact
@@ -61,10 +60,9 @@ def over_epochs(run: Run, layers: list[str] | None, method: str | None) -> Foota
     epochs = epochs_of(run)
     first = _read(run, epochs[0])
     method = chosen_method(run, first, method)
-    found = [_read(run, epoch).sel({"layer": layers or first["layer"].values, "method": method}) for epoch in epochs]
-    if layers is None:
-        layers = outputs(found)
-        found = [dataset.sel(layer=layers) for dataset in found]
+    found = [_read(run, epoch).sel({"method": method}) for epoch in epochs]
+    layers = outputs(found) if layers is None else layers
+    found = [dataset.sel(layer=layers) for dataset in found]
     places = np.stack([dataset["coordinates"].values for dataset in found])
     return _footage(
         found[0],
@@ -113,18 +111,6 @@ def through_layers(run: Run, method: str | None, epoch: int | None = None) -> Fo
         blank=np.zeros(1, bool),
         method=METHOD_NAMES.get(method, method),
     )
-
-
-def outputs(datasets: Sequence[xr.Dataset]) -> list[str]:
-    """Names of the layers, of those with the same map in all of the datasets the last: the penultimate is a block's.
-
-    Args:
-        datasets: ``coordinates (layer, sample, component)`` of the same layers. A layer without a map is kept.
-    """
-    names = [str(layer) for layer in datasets[0]["layer"].values]
-    maps = np.stack([dataset["coordinates"].values for dataset in datasets])
-    again = [np.array_equal(maps[:, number], maps[:, number + 1]) for number in range(len(names) - 1)]
-    return [name for name, follows in zip(names, [*again, False], strict=True) if not follows]
 
 
 def unit_size(points: np.ndarray) -> np.ndarray:

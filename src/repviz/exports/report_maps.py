@@ -10,6 +10,7 @@ import xarray as xr
 
 from repviz.errors import UserError
 from repviz.exports.footage import Footage, epochs_of, over_epochs
+from repviz.figures.shown import outputs
 from repviz.run import Run
 from repviz.theme import LOOKS, SPLIT_NAMES, SPLIT_SIZES, Theme, class_colors
 
@@ -25,17 +26,18 @@ def map_data(run: Run, layers: Sequence[str] | None, method: str | None, theme: 
 
     Args:
         run: whose maps.
-        layers: which; default: all, of more than four the first, a middle one and the last two.
+        layers: which; default: each output once, of more than four the first, a middle one and the last two.
         method: ``umap`` or ``pca``; default: UMAP where there is one.
         theme: for the colours.
 
     Raises:
         UserError: a layer or the method is not there.
     """
-    known = known_layers(run)
+    newest = run.read("projection", epochs_of(run)[-1])
+    known, distinct = [str(layer) for layer in newest["layer"].values], outputs([newest])
     if unknown := [layer for layer in layers or () if layer not in known]:
         raise UserError(f"run {run.name} has no map of {', '.join(unknown)}; there is {', '.join(known)}")
-    footage = over_epochs(run, list(layers or usual(known)), method)
+    footage = over_epochs(run, list(layers or usual(distinct)), method)
     stops = thinned(footage)
     n_maps = footage.places.shape[1]
     frames = np.stack([quantised(footage.places[stops, number], footage.box(number)) for number in range(n_maps)], 1)
@@ -44,7 +46,7 @@ def map_data(run: Run, layers: Sequence[str] | None, method: str | None, theme: 
         "epochs": [footage.epochs[stop] for stop in stops],
         "of": len(footage.epochs),
         "layers": footage.titles[0],
-        "allLayers": len(known),
+        "allLayers": len(distinct),
         "method": footage.method,
         "notes": [footage.notes[stop] for stop in stops],
         "blank": footage.blank.tolist(),
@@ -61,11 +63,6 @@ def map_data(run: Run, layers: Sequence[str] | None, method: str | None, theme: 
         "ids": [str(name) for name in sample["id"].values] if "id" in sample else None,
         "texts": _texts(sample),
     }
-
-
-def known_layers(run: Run) -> list[str]:
-    """Layers that have maps."""
-    return [str(layer) for layer in run.read("projection", epochs_of(run)[-1])["layer"].values]
 
 
 def usual(layers: Sequence[str]) -> list[str]:

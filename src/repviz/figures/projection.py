@@ -14,7 +14,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from repviz.errors import UserError
-from repviz.figures.shown import shown, shown_classes
+from repviz.figures.shown import outputs, shown, shown_classes
 from repviz.figures.view import View, usual_method
 from repviz.theme import LOOKS, SPLIT_NAMES, SPLIT_SIZES, SPLIT_SYMBOLS, class_colors, template
 
@@ -27,12 +27,12 @@ NO_CLASS = -1
 
 
 def figure(dataset: xr.Dataset, view: View) -> go.Figure:
-    """Maps of all layers, or of ``view.layer``; one constant-colour trace per class and map.
+    """Maps of all layers, each output once, or of ``view.layer``; one constant-colour trace per class and map.
 
     Raises:
         UserError: the layer or the method is not in the dataset.
     """
-    layers = _chosen(dataset, "layer", view.layer)
+    layers = outputs([dataset]) if view.layer is None else _chosen(dataset, "layer", view.layer)
     method = usual_method(_chosen(dataset, "method", view.method))
     columns = min(_COLUMNS, len(layers))
     rows = math.ceil(len(layers) / columns)

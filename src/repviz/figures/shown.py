@@ -1,8 +1,10 @@
 """Names from the data as plotly shows them: it takes some HTML in any text for markup, links too."""
 
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 
+import numpy as np
 import xarray as xr
 
 LONGEST = 40
@@ -19,6 +21,21 @@ def shown(name: str, longest: int = LONGEST) -> str:
 def shown_layers(dataset: xr.Dataset) -> list[str]:
     """Names of the layers as they are shown: anyone's own model has its own."""
     return [shown(str(name)) for name in dataset["layer"].values]
+
+
+def outputs(datasets: Sequence[xr.Dataset]) -> list[str]:
+    """Names of the layers, of those with the same map in all of the datasets the last: penultimate is the last block.
+
+    Args:
+        datasets: ``coordinates (layer, …)`` of the same layers, of one epoch or several. A layer without a map is kept.
+    """
+    names = [str(layer) for layer in datasets[0]["layer"].values]
+    maps = np.stack([dataset["coordinates"].values for dataset in datasets])
+    return [name for number, name in enumerate(names) if not _are_one(*np.moveaxis(maps[:, number : number + 2], 1, 0))]
+
+
+def _are_one(one: np.ndarray, other: np.ndarray | None = None) -> bool:
+    return other is not None and np.array_equal(one, other, equal_nan=True) and bool(np.isfinite(one).any())
 
 
 def class_names(dataset: xr.Dataset) -> list[str]:

@@ -1,5 +1,6 @@
 """Chromium draws a made-up run, and moves through it."""
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -182,13 +183,33 @@ def test_one_output_of_two_names_has_one_map(watched, make_run, shots):
         ]
     )
     page.screenshot(path=shots / "one_output.png")
+    assert page.locator(".map:visible canvas.points").nth(3).get_attribute("aria-label").startswith("block3, umap")
+    assert page.get_by_label("save block3, or fill the screen with it").is_visible()
     for name in ("block3", "penultimate"):
         page = watched.open(run, f"page=representations&layer={name}")
         wait_for_maps(page, 2, layers=1)
         expect(titles).to_have_text("block3")
-        expect(notes).to_contain_text("= penultimate")
+        page.evaluate("document.querySelectorAll('.map').forEach((map) => (map.dataset.stays = 'yes'))")
+        page.get_by_label("show block3 alone, or all layers again").click()
+        wait_for_maps(page, 2, layers=5)
+        assert page.locator(".map[data-stays=yes]:visible").count() == 5, "none is made anew"
+        page.keyboard.press("ArrowLeft")
+        wait_for_maps(page, 1, layers=5)
     page = watched.open(run)
     expect(titles).to_have_text("block3", timeout=SLOW)
+
+
+def test_an_output_that_dies_keeps_its_one_map(watched, make_run):
+    run = make_run("20250116_000000", epochs=2, n=60, aliased=True)
+    dead = run.coordinates(1)
+    dead[-3:-1] = np.nan
+    run.coordinates = lambda epoch: dead
+    run.write_projection(1)
+    page = watched.open(run, "page=representations&epoch=1")
+    expect(page.locator(".map[data-layer=penultimate]:visible .map-message")).to_contain_text(
+        "no such map", timeout=SLOW
+    )
+    assert page.locator(".map:visible").count() == 5
 
 
 def test_one_map_can_be_shown_alone(watched, trained):
