@@ -80,6 +80,7 @@ def test_nothing_depends_on_where_blocks_end(monkeypatch):
     for size in (1, 37, 5 * 100):
         monkeypatch.setattr(position, "_BLOCK", size)
         monkeypatch.setattr(neighbors, "_BLOCK", size)
+        monkeypatch.setattr(neighbors, "_BLOCK_IN_DOUBT", 40 * 211)
         for found, expected in zip(described(points, labels), whole, strict=True):
             if isinstance(found, torch.Tensor):
                 torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
@@ -123,7 +124,7 @@ def resident(what):
         if line.startswith(what):
             return int(line.split()[1]) * 1024
 
-position._BLOCK = neighbors._BLOCK = 2**18
+position._BLOCK = neighbors._BLOCK = neighbors._BLOCK_IN_DOUBT = 2**18
 points = torch.rand(100_000, 512, generator=torch.Generator().manual_seed(0))
 list(look(points[:1000]))
 steps = look(points)

@@ -9,6 +9,8 @@ from repviz.diagnostics.position import Frame, block_rows, frame_of, placed
 
 _BLOCK = 2**22
 """Distances held at once: some 16 to 32 MB, up to 130,000 points."""
+_BLOCK_IN_DOUBT = 2**24
+"""The same in double precision, 128 MB."""
 _FEWEST_ROWS = 32
 """Of distances held at once where there are more: every block reads all points."""
 _SPARE = 5
@@ -52,8 +54,8 @@ def nearest_neighbors(points: Tensor, k: int, rows: Tensor | None = None) -> tup
             own = rows[at]
             indices[at], squared[at], reach = _nearest(own, squared_distances(fast[own], fast, norms), points, frame, k)
             doubtful[at] = squared[at, -1] > reach - rounding(norms[own] + norms.max(), points.shape[1])
-        # Together: a product in double precision passes over all points, for one row as for many.
-        for at in every[doubtful].split(rows_at_once(n)) if fast.dtype != torch.float64 else ():
+        # Together: whatever their number, all points are brought to double precision for them.
+        for at in every[doubtful].split(rows_at_once(n, _BLOCK_IN_DOUBT)) if fast.dtype != torch.float64 else ():
             own = rows[at]
             indices[at], squared[at], _ = _nearest(own, _doubly_exact(own, points, frame), points, frame, k)
     return indices, squared.sqrt() * frame.scale
@@ -117,9 +119,9 @@ def product_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if single else torch.float64
 
 
-def rows_at_once(n: int) -> int:
-    """How many rows of distances to ``n`` points are held at once."""
-    return max(_FEWEST_ROWS, _BLOCK // n)
+def rows_at_once(n: int, block: int | None = None) -> int:
+    """How many rows of distances to ``n`` points are held at once; ``block``: of so many distances, by default 4 M."""
+    return max(_FEWEST_ROWS, (_BLOCK if block is None else block) // n)
 
 
 def _nearest(rows: Tensor, distances: Tensor, points: Tensor, frame: Frame, k: int) -> tuple[Tensor, Tensor, Tensor]:
