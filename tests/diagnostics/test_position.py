@@ -125,7 +125,7 @@ def resident(what):
             return int(line.split()[1]) * 1024
 
 position._BLOCK = neighbors._BLOCK = neighbors._BLOCK_IN_DOUBT = 2**18
-points = torch.rand(100_000, 512, generator=torch.Generator().manual_seed(0))
+points = torch.rand(60_000, 384, generator=torch.Generator().manual_seed(0))
 list(look(points[:1000]))
 steps = look(points)
 while True:

@@ -169,7 +169,7 @@ def test_hovering_shows_text_as_text(watched, trained, shots):
 
 
 def test_one_output_of_two_names_has_one_map(watched, make_run, shots):
-    run = make_run("20250115_000000", epochs=2, n=300, aliased=True)
+    run = make_run("20250117_010000", epochs=2, n=300, aliased=True)
     page = watched.open(run, "page=representations")
     wait_for_maps(page, 2, layers=5)
     titles = page.locator(".map:visible h3")
@@ -200,7 +200,7 @@ def test_one_output_of_two_names_has_one_map(watched, make_run, shots):
 
 
 def test_an_output_that_dies_keeps_its_one_map(watched, make_run):
-    run = make_run("20250116_000000", epochs=2, n=60, aliased=True)
+    run = make_run("20250117_020000", epochs=2, n=60, aliased=True)
     dead = run.coordinates(1)
     dead[-3:-1] = np.nan
     run.coordinates = lambda epoch: dead
