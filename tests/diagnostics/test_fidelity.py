@@ -93,6 +93,13 @@ def test_blocks_make_no_difference(layer_and_map, monkeypatch):
         assert rank_preservation(points, [near]) == pytest.approx(whole, abs=1e-9), name
 
 
+def test_below_a_limit_is_what_is_less():
+    generator = torch.Generator().manual_seed(0)
+    distances = torch.randint(0, 9, (6, 50), generator=generator).double()
+    limits = torch.randint(0, 9, (6, 4), generator=generator).double().sort(dim=1).values
+    assert torch.equal(fidelity._numbers_below(distances, limits), (distances[:, None] < limits[..., None]).sum(2))
+
+
 def test_too_few_points():
     assert [largest_k(n) for n in (0, 1, 2, 3, 4, 5)] == [0, 0, 0, 1, 1, 2]
     with pytest.raises(ValueError, match="2 neighbours among 4 points"):
