@@ -154,7 +154,7 @@
       this.layer = layer;
       this.call(names);
       this.describe(frame);
-      if (repviz.isBlank(frame, layer)) return this.say(`${layer} has no such map`);
+      if (repviz.isBlank(frame, layer)) return this.say(`${names[0]} has no such map`);
       this.say(null);
       const placed = repviz.place(frame, layer, box);
       const place = turn ? repviz.turned(placed, turn) : placed;

@@ -6,6 +6,7 @@ import pytest
 from repviz.errors import UserError
 from repviz.exports.footage import chosen_layer, over_epochs, through_layers, turned_onto, unit_size
 from repviz.run import open_run
+from repviz.store.artifacts import write_artifact
 
 
 def test_places_are_the_artifacts_coordinates(run):
@@ -48,6 +49,14 @@ def test_one_output_of_two_names_is_shown_once(grow):
     assert through_layers(run, "umap").stops == names
     asked = over_epochs(run, ["block3", "penultimate"], "pca")
     np.testing.assert_array_equal(asked.places[:, 0], asked.places[:, 1])
+
+
+def test_layers_that_a_later_epoch_has_besides_are_left_out(grow):
+    path = grow([0, 1], n=40, layers=("input", "block1", "penultimate", "logits"))
+    run = open_run(path)
+    first = run.read("projection", 0).sel(layer=["input", "penultimate", "logits"])
+    write_artifact(path, "projection", 0, first, step=0, version=1)
+    assert over_epochs(run, None, "pca").titles == [["input", "penultimate", "logits"]] * 2
 
 
 def test_what_is_not_there_is_said(run, made, tmp_path):

@@ -60,9 +60,11 @@ def over_epochs(run: Run, layers: list[str] | None, method: str | None) -> Foota
     epochs = epochs_of(run)
     first = _read(run, epochs[0])
     method = chosen_method(run, first, method)
-    found = [_read(run, epoch).sel({"method": method}) for epoch in epochs]
-    layers = outputs(found) if layers is None else layers
-    found = [dataset.sel(layer=layers) for dataset in found]
+    asked = [str(layer) for layer in first["layer"].values] if layers is None else layers
+    found = [_read(run, epoch).sel({"layer": asked, "method": method}) for epoch in epochs]
+    if layers is None:
+        layers = outputs(found)
+        found = [dataset.sel(layer=layers) for dataset in found]
     places = np.stack([dataset["coordinates"].values for dataset in found])
     return _footage(
         found[0],

@@ -207,7 +207,7 @@ def test_an_output_that_dies_keeps_its_one_map(watched, make_run):
     run.write_projection(1)
     page = watched.open(run, "page=representations&epoch=1")
     expect(page.locator(".map[data-layer=penultimate]:visible .map-message")).to_contain_text(
-        "no such map", timeout=SLOW
+        "block3 has no such map", timeout=SLOW
     )
     assert page.locator(".map:visible").count() == 5
 
